@@ -1,0 +1,111 @@
+//===- MoeAttributes.td - routers, activations, weight sources ---*- tablegen -*-===//
+#ifndef MOEC_DIALECT_MOE_ATTRIBUTES
+#define MOEC_DIALECT_MOE_ATTRIBUTES
+
+include "moec/Dialect/Moe/MoeDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class Moe_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::moec::moe";
+  let genSpecializedAttr = 0;
+}
+class Moe_Attr<string name, string attrMnemonic> : AttrDef<Moe_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+/// A real number: an APFloat in double precision, written as a decimal literal.
+class Moe_Real<string value> : AttrParameter<"::llvm::APFloat", "a real number"> {
+  let comparator = "$_lhs.bitwiseIsEqual($_rhs)";
+  let parser = "parseReal($_parser)";
+  let printer = "printReal($_printer, $_self)";
+  let defaultValue = value;
+}
+
+def Moe_Score : Moe_Enum<"Score", "what turns a logit into a score", [
+  I32EnumAttrCase<"Softmax", 0, "softmax">, I32EnumAttrCase<"Sigmoid", 1, "sigmoid">,
+  I32EnumAttrCase<"Identity", 2, "identity">]>;
+def Moe_Over : Moe_Enum<"Over", "which experts the score function sees", [
+  I32EnumAttrCase<"All", 0, "all">, I32EnumAttrCase<"Selected", 1, "selected">]>;
+def Moe_Select : Moe_Enum<"Select", "how experts are chosen", [
+  I32EnumAttrCase<"TopK", 0, "top_k">, I32EnumAttrCase<"GroupLimited", 1, "group_limited">]>;
+def Moe_GroupScore : Moe_Enum<"GroupScore", "the score of a group of experts", [
+  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Top2Sum", 1, "top2_sum">]>;
+def Moe_Dropped : Moe_Enum<"Dropped", "the choice value of experts in groups that are not kept", [
+  I32EnumAttrCase<"NegInf", 0, "neg_inf">, I32EnumAttrCase<"Zero", 1, "zero">]>;
+def Moe_Renormalize : Moe_Enum<"Renormalize", "how the gates of a token are normalised", [
+  I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"SumPlusEps", 1, "sum_plus_eps">,
+  I32EnumAttrCase<"MaxEps", 2, "max_eps">]>;
+def Moe_ActivationKind : Moe_Enum<"ActivationKind", "the activation of an expert", [
+  I32EnumAttrCase<"Identity", 0, "identity">, I32EnumAttrCase<"Relu", 1, "relu">, I32EnumAttrCase<"Relu2", 2, "relu2">,
+  I32EnumAttrCase<"Silu", 3, "silu">, I32EnumAttrCase<"Gelu", 4, "gelu">, I32EnumAttrCase<"GeluTanh", 5, "gelu_tanh">,
+  I32EnumAttrCase<"Swiglu", 6, "swiglu">, I32EnumAttrCase<"Geglu", 7, "geglu">,
+  I32EnumAttrCase<"GegluTanh", 8, "geglu_tanh">, I32EnumAttrCase<"Reglu", 9, "reglu">]>;
+def Moe_GateLayout : Moe_Enum<"GateLayout", "where the gate and the linear rows of a gated activation are", [
+  I32EnumAttrCase<"NotGated", 0, "none">, I32EnumAttrCase<"Separate", 1, "separate">,
+  I32EnumAttrCase<"Concatenated", 2, "concatenated">, I32EnumAttrCase<"Interleaved", 3, "interleaved">,
+  I32EnumAttrCase<"Panels", 4, "panels">]>;
+def Moe_WeightOn : Moe_Enum<"WeightOn", "whether the gate multiplies an expert's output or its input", [
+  I32EnumAttrCase<"Output", 0, "output">, I32EnumAttrCase<"Input", 1, "input">]>;
+def Moe_EncodingKind : Moe_Enum<"EncodingKind", "how the bytes of a weight are laid out in the file", [
+  I32EnumAttrCase<"Dense", 0, "dense">, I32EnumAttrCase<"Panels16", 1, "panels16">]>;
+
+def Moe_RouterAttr : Moe_Attr<"Router", "router"> {
+  let summary = "a router: scores, selection, gates";
+  let description = [{
+    With l the logits of a token: p = score(l) over all experts, or l itself where `over` is `selected`.
+    c = p + bias. `top_k` takes the `k` largest c; ties go to the lowest index and NaN ranks last. `group_limited` first
+    gives each of `groups` equal runs of experts a score (its largest c, or the sum of its two largest), keeps
+    `kept_groups` of them and replaces c of the others by −inf or 0. The gates are p of the selected experts (or of the
+    `mix` operand if given), score(l) over the selected where `over` is `selected`; then divided by (sum + eps) or by
+    max(sum, eps) if renormalised, then multiplied by `scale`. Slots are ordered by descending c.
+  }];
+  let parameters = (ins "Score":$score, "Over":$over, "int64_t":$k,
+    DefaultValuedParameter<"Select", "Select::TopK">:$select, DefaultValuedParameter<"int64_t", "1">:$groups,
+    DefaultValuedParameter<"int64_t", "1">:$kept_groups,
+    DefaultValuedParameter<"GroupScore", "GroupScore::Max">:$group_score,
+    DefaultValuedParameter<"Dropped", "Dropped::NegInf">:$dropped,
+    DefaultValuedParameter<"Renormalize", "Renormalize::None">:$renormalize,
+    Moe_Real<"::llvm::APFloat(0.0)">:$eps,
+    Moe_Real<"::llvm::APFloat(1.0)">:$scale);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def Moe_ActivationAttr : Moe_Attr<"Activation", "activation"> {
+  let summary = "the activation between an expert's two products";
+  let description = [{
+    Plain kinds apply to each value. Gated kinds take a gate value g and a linear value l, found by `layout`: `separate`
+    from the first and third weight, `concatenated` and `interleaved` from the rows of the first, `panels` from
+    alternating blocks of 16 (the stored form). With G = min(g, limit), L = clamp(l, −limit, limit):
+    swiglu G * sigmoid(alpha * G) * (L + beta); geglu gelu(G) * (L + beta); geglu_tanh, reglu alike.
+  }];
+  let parameters = (ins "ActivationKind":$kind, DefaultValuedParameter<"GateLayout", "GateLayout::NotGated">:$layout,
+    Moe_Real<"::llvm::APFloat(1.0)">:$alpha,
+    Moe_Real<"::llvm::APFloat(0.0)">:$beta,
+    Moe_Real<
+      "::llvm::APFloat::getInf(::llvm::APFloat::IEEEdouble())">:$limit);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool isGated() const { return getKind() >= ActivationKind::Swiglu; }
+  }];
+}
+
+def Moe_FileAttr : Moe_Attr<"File", "file"> {
+  let summary = "bytes of a file: the source of a weight";
+  let parameters = (ins StringRefParameter<"path">:$path, "uint64_t":$offset, "uint64_t":$size);
+  let assemblyFormat = "`<` $path `,` $offset `,` $size `>`";
+}
+def Moe_SplatAttr : Moe_Attr<"Splat", "splat"> {
+  let summary = "one value for all elements";
+  let parameters = (ins Moe_Real<"">:$value);
+  let assemblyFormat = "`<` $value `>`";
+}
+def Moe_RandomAttr : Moe_Attr<"Random", "random"> {
+  let summary = "pseudo-random values in [-scale, scale], for tests";
+  let parameters = (ins "uint64_t":$seed, Moe_Real<"">:$scale);
+  let assemblyFormat = "`<` $seed `,` $scale `>`";
+}
+
+#endif

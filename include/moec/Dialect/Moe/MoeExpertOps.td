@@ -1,0 +1,92 @@
+//===- MoeExpertOps.td - experts and their pieces ----------------*- tablegen -*-===//
+#ifndef MOEC_DIALECT_MOE_EXPERTOPS
+#define MOEC_DIALECT_MOE_EXPERTOPS
+
+include "moec/Dialect/Moe/MoeDialect.td"
+include "moec/Dialect/Moe/MoeAttributes.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+
+def Moe_ExpertsOp : Moe_Op<"experts", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "a routed layer: the chosen experts on every token, combined";
+  let description = [{
+    y[t] = sum over j of gate[t,j] * (act(x[t] W1[e]^T + b1[e], x[t] W3[e]^T + b3[e]) W2[e]^T + b2[e]) with
+    e = expert[t,j]; slots with e = -1 add nothing. With `weight_on = input` the gate multiplies x[t] instead.
+    The sum is taken in ascending j.
+    - C1: x is tensor<TxH>, experts tensor<TxKxi32>, gates tensor<TxKxf32>.
+    - C2: w1 is tensor<ExNxH>, w2 tensor<ExHoxI>, w3 tensor<ExIxH>; static extents.
+    - C3: w3 is given if and only if the activation's layout is separate; N = I, or 2I for concatenated and interleaved.
+    - C4: b1 is tensor<ExN>, b2 tensor<ExHo>, b3 tensor<ExI>; b3 only with w3.
+    - C5: the result is tensor<TxHo> with x's element type.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$experts, AnyRankedTensor:$gates, AnyRankedTensor:$w1,
+      AnyRankedTensor:$w2, Optional<AnyRankedTensor>:$w3, Optional<AnyRankedTensor>:$b1,
+      Optional<AnyRankedTensor>:$b2, Optional<AnyRankedTensor>:$b3, Moe_ActivationAttr:$activation,
+      DefaultValuedAttr<EnumAttr<Moe_Dialect, Moe_WeightOn, "weight_on">, "::moec::moe::WeightOn::Output">:$weight_on,
+      OptionalAttr<StrAttr>:$form, OptionalAttr<StrAttr>:$label);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = [{
+    $x `routed` `(` $experts `,` $gates `)` `w1` $w1 `w2` $w2 (`w3` $w3^)? (`b1` $b1^)? (`b2` $b2^)? (`b3` $b3^)?
+    `activation` `(` $activation `)` attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getExpertCount() { return ::llvm::cast<::mlir::ShapedType>(getW1().getType()).getDimSize(0); }
+    int64_t getSelectedCount() { return ::llvm::cast<::mlir::ShapedType>(getExperts().getType()).getDimSize(1); }
+  }];
+}
+
+def Moe_GroupedMatmulOp : Moe_Op<"grouped_matmul", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "one product per expert over the rows grouped to it";
+  let description = [{
+    For each expert e and place p in [offsets[e], offsets[e+1]): out[p] = act(row(p) W[e]^T + bias[e]). Without `order`
+    row(p) = x[p]; with it row(p) = x[order[p] / rows_per_token]. `scale` `[T, K]` multiplies row(p) by
+    scale[order[p]]. Without `offsets` there is one group of all rows: a dense matrix product. Places that belong to
+    no expert hold unspecified values.
+    - C1: x is tensor<MxK'>; w is tensor<ExNxK'> or, packed, tensor<ExP x K' x 16> with P panels.
+    - C2: `columns` is the number N of columns of the product before the activation; without packing it equals w's
+      second extent, with packing ceil(N/16) = P.
+    - C3: offsets is tensor<(E+1)xi32>; E = 1 without it. order is tensor<Rxi32> and needs offsets; scale needs order.
+    - C4: bias is tensor<ExN>, or [E, 16 P] in panel order with layout = panels.
+    - C5: a gated activation has layout interleaved, concatenated or (packed only) panels; its result has N/2 columns,
+      otherwise N. With panels, panel 2i holds 16 gate columns and panel 2i+1 the linear columns; `columns` counts
+      both and is even, and P = 2 ceil(N/32).
+    - C6: the result is tensor<R x columns> with R the extent of order, or of x without it; its type is x's.
+    - C7: packed means rank 4 of w.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, Optional<AnyRankedTensor>:$offsets,
+      Optional<AnyRankedTensor>:$order, Optional<AnyRankedTensor>:$scale, Optional<AnyRankedTensor>:$bias,
+      I64Attr:$columns, DefaultValuedAttr<I64Attr, "1">:$rows_per_token, Moe_ActivationAttr:$activation,
+      OptionalAttr<StrAttr>:$label);
+  let results = (outs AnyRankedTensor:$out);
+  let assemblyFormat = [{
+    $x `by` $w (`offsets` $offsets^)? (`order` $order^)? (`scale` $scale^)? (`bias` $bias^)? `columns` $columns
+    `activation` `(` $activation `)` attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    bool isPacked() { return ::llvm::cast<::mlir::ShapedType>(getW().getType()).getRank() == 4; }
+  }];
+}
+
+def Moe_CombineOp : Moe_Op<"combine", [Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "sums the routed rows of each token";
+  let description = [{
+    out[t] = sum over ascending j of gates[t,j] * y[inverse[t*K+j]], or without the factor where gates is absent; rows
+    with inverse -1 add nothing. Accumulates in f32.
+    - C1: y is tensor<RxH>, inverse tensor<Rxi32>, gates tensor<TxKxf32>; slots K is given by `slots`.
+    - C2: the result is tensor<TxH> with y's element type.
+  }];
+  let arguments = (ins AnyRankedTensor:$y, AnyRankedTensor:$inverse, Optional<AnyRankedTensor>:$gates, I64Attr:$slots,
+      OptionalAttr<StrAttr>:$label);
+  let results = (outs AnyRankedTensor:$out);
+  let assemblyFormat = [{
+    $y `inverse` $inverse (`gates` $gates^)? `slots` $slots attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

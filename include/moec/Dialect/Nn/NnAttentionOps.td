@@ -1,0 +1,45 @@
+//===- NnAttentionOps.td - attention and what feeds it -----------*- tablegen -*-===//
+#ifndef MOEC_DIALECT_NN_ATTENTIONOPS
+#define MOEC_DIALECT_NN_ATTENTIONOPS
+
+include "moec/Dialect/Nn/NnDialect.td"
+
+def Nn_RotaryOp : Nn_Op<"rotary"> {
+  let summary = "rotary position embedding";
+  let description = [{
+    x `[B, N, S, D]`; cos and sin `[Bc, S, P]` with Bc = B or 1 and P = half the rotated extent R <= D; d < P:
+    out[d] = x[d] cos[d] - x[d'] sin[d], out[d'] = x[d'] cos[d] + x[d] sin[d] with d' = d + P, or pairs (2d, 2d+1)
+    if interleaved. Values from R on are copied.
+    - C1: ranks 4, 3, 3; cos and sin have one shape; 2P <= D; D and P static.
+    - C2: the result has x's type.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$cos, AnyRankedTensor:$sin, BoolAttr:$interleaved);
+  let results = (outs AnyRankedTensor:$out);
+  let assemblyFormat = [{
+    $x `,` $cos `,` $sin `interleaved` $interleaved attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
+  let summary = "softmax(q k^T * scale + mask) v with grouped heads";
+  let description = [{
+    q `[B, N, S, D]`, k `[B, G, L, D]`, v `[B, G, L, Dv]`; query head n uses key head n / (N/G). `mask` `[Bm, Nm, Sm, L]` is added to
+    the scaled scores (f32), or disables where it is false (i1); Bm, Nm, Sm are 1 or the full extent. `causal`: query s
+    sees keys l <= s + L - S. `window` > 0: also l > s + L - S - window. softcap c > 0: c * tanh(score / c)
+    before the mask. `sinks` `[N]` adds exp(sink) to the denominator. A row that sees nothing is 0.
+    - C1: ranks 4; N a multiple of G; D of q and k agree; N, G, D, Dv static.
+    - C2: the result is [B, N, S, Dv] with q's element type. Arithmetic is f32.
+  }];
+  let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v, Optional<AnyRankedTensor>:$mask,
+      Optional<AnyRankedTensor>:$sinks, F64Attr:$scale, DefaultValuedAttr<BoolAttr, "false">:$causal,
+      DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap);
+  let results = (outs AnyRankedTensor:$out);
+  let assemblyFormat = [{
+    $q `,` $k `,` $v (`mask` $mask^)? (`sinks` $sinks^)? `scale` $scale attr-dict `:`
+    functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

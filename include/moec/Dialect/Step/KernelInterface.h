@@ -1,0 +1,30 @@
+//===- KernelInterface.h - ops that become kernels --------------------------===//
+#ifndef MOEC_DIALECT_STEP_KERNELINTERFACE_H
+#define MOEC_DIALECT_STEP_KERNELINTERFACE_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpDefinition.h"
+
+namespace moec::step {
+
+/// What the emitter of a kernel may know about its surroundings: facts of the machine, and where to report failure.
+struct KernelContext {
+  /// f32 lanes of a vector register: 8 for AVX2, 16 for AVX-512, 4 for NEON.
+  int64_t vectorLanes = 8;
+  /// Architectural vector registers: 16 for AVX2, 32 for AVX-512 and NEON.
+  int64_t vectorRegisters = 16;
+  /// `memref<?xi8>` private to the worker, of the bytes the op asked for; null if it asked for none. 64-byte aligned.
+  mlir::Value scratch;
+  /// `memref<i32>` that holds MOERT_KERNEL_OK on entry; what it holds at the end is the kernel's status.
+  mlir::Value status;
+
+  /// Emits `if (!condition) status = code`. Code that would access memory out of bounds must still be prevented from
+  /// doing so, for instance by clamping the index.
+  void emitCheck(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value condition, int32_t code) const;
+};
+
+} // namespace moec::step
+
+#include "moec/Dialect/Step/KernelInterface.h.inc"
+
+#endif // MOEC_DIALECT_STEP_KERNELINTERFACE_H
