@@ -14,11 +14,13 @@ class Moe_Attr<string name, string attrMnemonic> : AttrDef<Moe_Dialect, name> {
   let mnemonic = attrMnemonic;
 }
 
-/// A real number: an APFloat in double precision, written as a decimal literal.
-class Moe_Real<string value> : AttrParameter<"::llvm::APFloat", "a real number"> {
+/// A real number: an APFloat in double precision, written as a decimal literal or as its bits in hexadecimal.
+class Moe_Real : AttrParameter<"::llvm::APFloat", "a real number"> {
   let comparator = "$_lhs.bitwiseIsEqual($_rhs)";
   let parser = "parseReal($_parser)";
   let printer = "printReal($_printer, $_self)";
+}
+class Moe_RealOr<string value> : Moe_Real {
   let defaultValue = value;
 }
 
@@ -66,8 +68,8 @@ def Moe_RouterAttr : Moe_Attr<"Router", "router"> {
     DefaultValuedParameter<"GroupScore", "GroupScore::Max">:$group_score,
     DefaultValuedParameter<"Dropped", "Dropped::NegInf">:$dropped,
     DefaultValuedParameter<"Renormalize", "Renormalize::None">:$renormalize,
-    Moe_Real<"::llvm::APFloat(0.0)">:$eps,
-    Moe_Real<"::llvm::APFloat(1.0)">:$scale);
+    Moe_RealOr<"::llvm::APFloat(0.0)">:$eps,
+    Moe_RealOr<"::llvm::APFloat(1.0)">:$scale);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
@@ -81,10 +83,9 @@ def Moe_ActivationAttr : Moe_Attr<"Activation", "activation"> {
     swiglu G * sigmoid(alpha * G) * (L + beta); geglu gelu(G) * (L + beta); geglu_tanh, reglu alike.
   }];
   let parameters = (ins "ActivationKind":$kind, DefaultValuedParameter<"GateLayout", "GateLayout::NotGated">:$layout,
-    Moe_Real<"::llvm::APFloat(1.0)">:$alpha,
-    Moe_Real<"::llvm::APFloat(0.0)">:$beta,
-    Moe_Real<
-      "::llvm::APFloat::getInf(::llvm::APFloat::IEEEdouble())">:$limit);
+    Moe_RealOr<"::llvm::APFloat(1.0)">:$alpha,
+    Moe_RealOr<"::llvm::APFloat(0.0)">:$beta,
+    Moe_RealOr<"::llvm::APFloat::getInf(::llvm::APFloat::IEEEdouble())">:$limit);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -99,12 +100,12 @@ def Moe_FileAttr : Moe_Attr<"File", "file"> {
 }
 def Moe_SplatAttr : Moe_Attr<"Splat", "splat"> {
   let summary = "one value for all elements";
-  let parameters = (ins Moe_Real<"">:$value);
+  let parameters = (ins Moe_Real<>:$value);
   let assemblyFormat = "`<` $value `>`";
 }
 def Moe_RandomAttr : Moe_Attr<"Random", "random"> {
   let summary = "pseudo-random values in [-scale, scale], for tests";
-  let parameters = (ins "uint64_t":$seed, Moe_Real<"">:$scale);
+  let parameters = (ins "uint64_t":$seed, Moe_Real<>:$scale);
   let assemblyFormat = "`<` $seed `,` $scale `>`";
 }
 

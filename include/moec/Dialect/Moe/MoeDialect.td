@@ -8,6 +8,10 @@ def Moe_Dialect : Dialect {
   let name = "moe";
   let cppNamespace = "::moec::moe";
   let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+  let extraClassDeclaration = [{
+    void registerAttributes();
+  }];
   let summary = "mixture-of-experts layers: routing, experts, grouping, grouped products, weights";
   let description = [{
     T is the number of tokens, H the hidden size, I the inner size, E the number of experts, K the experts per token,

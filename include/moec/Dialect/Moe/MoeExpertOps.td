@@ -14,10 +14,11 @@ def Moe_ExpertsOp : Moe_Op<"experts", [Pure, AttrSizedOperandSegments,
     y[t] = sum over j of gate[t,j] * (act(x[t] W1[e]^T + b1[e], x[t] W3[e]^T + b3[e]) W2[e]^T + b2[e]) with
     e = expert[t,j]; slots with e = -1 add nothing. With `weight_on = input` the gate multiplies x[t] instead.
     The sum is taken in ascending j.
-    - C1: x is tensor<TxH>, experts tensor<TxKxi32>, gates tensor<TxKxf32>.
-    - C2: w1 is tensor<ExNxH>, w2 tensor<ExHoxI>, w3 tensor<ExIxH>; static extents.
-    - C3: w3 is given if and only if the activation's layout is separate; N = I, or 2I for concatenated and interleaved.
-    - C4: b1 is tensor<ExN>, b2 tensor<ExHo>, b3 tensor<ExI>; b3 only with w3.
+    - C1: x is tensor<TxH> and float, experts tensor<TxKxi32>, gates tensor<TxKxf32>.
+    - C2: w1 is tensor<ExNxH>, w2 tensor<ExHoxI>, w3 tensor<ExIxH>; static extents, E >= 1, float.
+    - C3: w3 is given if and only if the activation's layout is separate; N = I, or 2I for concatenated and interleaved;
+      panels is a stored form and not allowed here.
+    - C4: b1 is tensor<ExN>, b2 tensor<ExHo>, b3 tensor<ExI>, all float; b3 only with w3.
     - C5: the result is tensor<TxHo> with x's element type.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$experts, AnyRankedTensor:$gates, AnyRankedTensor:$w1,
@@ -43,18 +44,19 @@ def Moe_GroupedMatmulOp : Moe_Op<"grouped_matmul", [Pure, AttrSizedOperandSegmen
   let description = [{
     For each expert e and place p in [offsets[e], offsets[e+1]): out[p] = act(row(p) W[e]^T + bias[e]). Without `order`
     row(p) = x[p]; with it row(p) = x[order[p] / rows_per_token]. `scale` `[T, K]` multiplies row(p) by
-    scale[order[p]]. Without `offsets` there is one group of all rows: a dense matrix product. Places that belong to
+    scale[order[p]] (counted over both dimensions). Without `offsets` there is one group of all rows: a dense matrix product. Places that belong to
     no expert hold unspecified values.
-    - C1: x is tensor<MxK'>; w is tensor<ExNxK'> or, packed, tensor<ExP x K' x 16> with P panels.
+    - C1: x is tensor<MxK'>; w is static, tensor<ExNxK'> or, packed (rank 4), tensor<ExPxK'x16> with P panels; both are
+      float.
     - C2: `columns` is the number N of columns of the product before the activation; without packing it equals w's
-      second extent, with packing ceil(N/16) = P.
-    - C3: offsets is tensor<(E+1)xi32>; E = 1 without it. order is tensor<Rxi32> and needs offsets; scale needs order.
-    - C4: bias is tensor<ExN>, or [E, 16 P] in panel order with layout = panels.
-    - C5: a gated activation has layout interleaved, concatenated or (packed only) panels; its result has N/2 columns,
-      otherwise N. With panels, panel 2i holds 16 gate columns and panel 2i+1 the linear columns; `columns` counts
-      both and is even, and P = 2 ceil(N/32).
-    - C6: the result is tensor<R x columns> with R the extent of order, or of x without it; its type is x's.
-    - C7: packed means rank 4 of w.
+      second extent, with packing ceil(N/16) = P, but with layout panels N is even and P = 2 ceil(N/32).
+    - C3: offsets is tensor<(E+1)xi32>; E = 1 without it. order is tensor<Rxi32> and needs offsets; scale is
+      tensor<TxKxf32> with T = M and K = `rows_per_token` and needs order; `rows_per_token` >= 1, and 1 without order.
+    - C4: bias is tensor<ExN>, or [E, 16 P] in panel order with layout panels.
+    - C5: a gated activation has layout interleaved, concatenated or (packed only) panels, and N is even. With panels,
+      panel 2i holds 16 gate columns and panel 2i+1 the linear columns.
+    - C6: the result is tensor<RxN>, or tensor<RxN/2> if the activation is gated, with R the extent of order, or of x
+      without it; its element type is x's.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, Optional<AnyRankedTensor>:$offsets,
       Optional<AnyRankedTensor>:$order, Optional<AnyRankedTensor>:$scale, Optional<AnyRankedTensor>:$bias,
@@ -67,6 +69,8 @@ def Moe_GroupedMatmulOp : Moe_Op<"grouped_matmul", [Pure, AttrSizedOperandSegmen
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    /// The columns of the result: `columns`, halved by a gated activation.
+    int64_t getResultColumns() { return getActivation().isGated() ? getColumns() / 2 : getColumns(); }
     bool isPacked() { return ::llvm::cast<::mlir::ShapedType>(getW().getType()).getRank() == 4; }
   }];
 }
@@ -77,7 +81,7 @@ def Moe_CombineOp : Moe_Op<"combine", [Pure,
   let description = [{
     out[t] = sum over ascending j of gates[t,j] * y[inverse[t*K+j]], or without the factor where gates is absent; rows
     with inverse -1 add nothing. Accumulates in f32.
-    - C1: y is tensor<RxH>, inverse tensor<Rxi32>, gates tensor<TxKxf32>; slots K is given by `slots`.
+    - C1: y is tensor<RxH> and float, inverse tensor<Rxi32>, gates tensor<TxKxf32>; `slots` is K >= 1; R = T*K.
     - C2: the result is tensor<TxH> with y's element type.
   }];
   let arguments = (ins AnyRankedTensor:$y, AnyRankedTensor:$inverse, Optional<AnyRankedTensor>:$gates, I64Attr:$slots,

@@ -13,10 +13,11 @@ def Moe_WeightOp : Moe_Op<"weight", [Symbol, IsolatedFromAbove, NoRegionArgument
   let description = [{
     `source` says where the bytes come from: #moe.file, #moe.splat, #moe.random, or a dense elements attribute (tests,
     small constants). A weight without source is computed when the file is written, by the region: it loads other
-    weights and yields one tensor. Bytes are little endian and row-major in the type's element type.
+    weights and yields one tensor. Bytes are little endian and row-major in the type's element type: an i1 takes a byte,
+    elements of 2 or 4 bits are packed from the lowest bits up.
     - C1: the type is static.
-    - C2: exactly one of source and region is given.
-    - C3: a #moe.file source has as many bytes as the type.
+    - C2: exactly one of source and region is given; a source is one of those above.
+    - C3: a #moe.file source has as many bytes as the type; elements have the type.
     - C4: the region holds only moe.load_weight and the ops of WeightExpression (moe.pack_panels, moe.dequantize,
       tensor.extract_slice, tensor.concat, tensor.collapse_shape, tensor.expand_shape, linalg.transpose with a
       tensor.empty, arith.extf, arith.truncf, onnx.constant) and ends in moe.yield of the type.
@@ -29,10 +30,18 @@ def Moe_WeightOp : Moe_Op<"weight", [Symbol, IsolatedFromAbove, NoRegionArgument
   let regions = (region AnyRegion:$expression);
   let assemblyFormat = "$sym_name `:` $type (`source` `(` $source^ `)`)? ($expression^)? attr-dict-with-keyword";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The size of the value in bytes.
+    uint64_t getByteCount();
+  }];
 }
 
 def Moe_LoadWeightOp : Moe_Op<"load_weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a weight";
+  let description = [{
+    - C1: `weight` names a moe.weight.
+    - C2: the result has its type.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$weight attr-dict `:` type($result)";
@@ -57,7 +66,8 @@ def Moe_DequantizeOp : Moe_Op<"dequantize", [Pure]> {
   let description = [{
     `q` `[..., N, C]` ui8 holds C*8/bits values of `bits` (2, 4, 8) along the last axis, lowest bits first. `scales` `[..., N]` or
     `[..., N, ceil(K/block)]`; zero points likewise, packed along their last axis in whole bytes, default 2^(bits-1).
-    - C1: bits is 2, 4 or 8; K = C*8/bits; block is 0 (one scale per row) or positive.
+    - C1: bits is 2, 4 or 8; block is 0 (one scale per row) or positive; q, scales and zero_points have static shapes as
+      above with K = C*8/bits; scales are float, zero points ui8.
     - C2: the result is [..., N, K] with a float element type.
   }];
   let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$zero_points, I64Attr:$bits,

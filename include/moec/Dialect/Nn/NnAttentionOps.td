@@ -10,7 +10,7 @@ def Nn_RotaryOp : Nn_Op<"rotary"> {
     x `[B, N, S, D]`; cos and sin `[Bc, S, P]` with Bc = B or 1 and P = half the rotated extent R <= D; d < P:
     out[d] = x[d] cos[d] - x[d'] sin[d], out[d'] = x[d'] cos[d] + x[d] sin[d] with d' = d + P, or pairs (2d, 2d+1)
     if interleaved. Values from R on are copied.
-    - C1: ranks 4, 3, 3; cos and sin have one shape; 2P <= D; D and P static.
+    - C1: ranks 4, 3, 3, all float; cos and sin have one shape; 2P <= D; D and P static.
     - C2: the result has x's type.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$cos, AnyRankedTensor:$sin, BoolAttr:$interleaved);
@@ -28,8 +28,9 @@ def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
     the scaled scores (f32), or disables where it is false (i1); Bm, Nm, Sm are 1 or the full extent. `causal`: query s
     sees keys l <= s + L - S. `window` > 0: also l > s + L - S - window. softcap c > 0: c * tanh(score / c)
     before the mask. `sinks` `[N]` adds exp(sink) to the denominator. A row that sees nothing is 0.
-    - C1: ranks 4; N a multiple of G; D of q and k agree; N, G, D, Dv static.
+    - C1: ranks 4, float; N a multiple of G; D of q and k agree; N, G, D, Dv static.
     - C2: the result is [B, N, S, Dv] with q's element type. Arithmetic is f32.
+    - C3: mask is i1 or float of the shape above, sinks float; window >= 0; softcap >= 0; scale and softcap are finite.
   }];
   let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v, Optional<AnyRankedTensor>:$mask,
       Optional<AnyRankedTensor>:$sinks, F64Attr:$scale, DefaultValuedAttr<BoolAttr, "false">:$causal,

@@ -10,6 +10,7 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 def Nn_Dialect : Dialect {
   let name = "nn";
   let cppNamespace = "::moec::nn";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
   let summary = "what surrounds an MoE layer and deserves a kernel of its own";
   let description = [{
     Normalisation, attention, and data movement that depends on tensor contents (gather, scatter, top-k, …), which

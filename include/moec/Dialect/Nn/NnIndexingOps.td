@@ -27,7 +27,8 @@ def Nn_GatherElementsOp : Nn_Op<"gather_elements"> {
   let summary = "out[i…] = data[i… with indices[i…] at the axis]";
   let description = [{
     Negative indices count from the end; others out of range are a run-time error.
-    - C1: ranks of data and indices agree; 0 <= axis < rank.
+    - C1: ranks of data and indices agree; 0 <= axis < rank; off the axis, extents of indices are at most those of data;
+      indices is i32 or i64.
     - C2: the result has the shape of indices and data's element type.
   }];
   let arguments = (ins AnyRankedTensor:$data, AnyRankedTensor:$indices, I64Attr:$axis);
@@ -41,7 +42,8 @@ def Nn_GatherNdOp : Nn_Op<"gather_nd"> {
   let description = [{
     With b = batch_dims and n the last extent of indices: out[i…, :] = data[i[:b], indices[i…, 0..n), :].
     Negative indices count from the end; others out of range are a run-time error.
-    - C1: n is static, b + n <= rank(data), b < rank(indices).
+    - C1: n is static, b + n <= rank(data), b < rank(indices); data and indices agree in the first b extents; indices is
+      i32 or i64.
     - C2: the result's shape is indices.shape[:-1] ++ data.shape[b+n:], its type data's.
   }];
   let arguments = (ins AnyRankedTensor:$data, AnyRankedTensor:$indices, I64Attr:$batch_dims);
@@ -55,7 +57,8 @@ def Nn_ScatterElementsOp : Nn_Op<"scatter_elements"> {
   let description = [{
     out = data; then for all i of indices in row-major order out[i… with indices[i…] at the axis] is reduced with
     updates[i…]. Negative indices count from the end; others out of range are a run-time error.
-    - C1: equal ranks; indices and updates have one shape; data and updates one element type.
+    - C1: equal ranks; 0 <= axis < rank; off the axis, extents of indices are at most those of data; indices is i32 or
+      i64; indices and updates have one shape, data and updates one element type; i1 has reduction none.
     - C2: the result has data's type.
   }];
   let arguments = (ins AnyRankedTensor:$data, AnyRankedTensor:$indices, AnyRankedTensor:$updates, I64Attr:$axis,
@@ -72,7 +75,7 @@ def Nn_ScatterNdOp : Nn_Op<"scatter_nd"> {
   let description = [{
     out = data; then for all i of indices.shape[:-1] in row-major order the slice out[indices[i…, 0..n), :] is reduced
     with updates[i…, :]. Negative indices count from the end; others out of range are a run-time error.
-    - C1: n, the last extent of indices, is static and n <= rank(data).
+    - C1: n, the last extent of indices, is static and n <= rank(data); indices is i32 or i64; i1 has reduction none.
     - C2: updates has shape indices.shape[:-1] ++ data.shape[n:] and data's element type.
     - C3: the result has data's type.
   }];
@@ -126,7 +129,7 @@ def Nn_NonzeroOp : Nn_Op<"nonzero"> {
   let description = [{
     `count` is the value nn.count_nonzero gave for x. Column j of the result holds the indices of the j-th such
     element in row-major order.
-    - C1: the result is tensor<rank x count x i64>.
+    - C1: the result is tensor<rank x count x i64> with a static first extent.
   }];
   let arguments = (ins AnyRankedTensor:$x, Index:$count);
   let results = (outs AnyRankedTensor:$indices);

@@ -19,7 +19,8 @@ def Nn_SoftmaxOp : Nn_Op<"softmax", [SameOperandsAndResultType]> {
 def Nn_RmsNormOp : Nn_Op<"rms_norm"> {
   let summary = "x / sqrt(mean(x^2) + eps) * weight over the last axis";
   let description = [{
-    - C1: x is float of rank >= 1 with last extent n; weight has shape [n] or is absent; the result has x's type.
+    - C1: x is float of rank >= 1 with last extent n; weight is float of shape [n] or absent; eps is finite and
+      not negative; the result has x's type.
   }];
   let arguments = (ins AnyRankedTensor:$x, Optional<AnyRankedTensor>:$weight, F64Attr:$eps);
   let results = (outs AnyRankedTensor:$out);
@@ -30,7 +31,7 @@ def Nn_RmsNormOp : Nn_Op<"rms_norm"> {
 def Nn_LayerNormOp : Nn_Op<"layer_norm", [AttrSizedOperandSegments]> {
   let summary = "(x - mean) / sqrt(variance + eps) * weight + bias over the last axis";
   let description = [{
-    - C1: as nn.rms_norm; bias has weight's shape.
+    - C1: as nn.rms_norm; bias like weight.
   }];
   let arguments = (ins AnyRankedTensor:$x, Optional<AnyRankedTensor>:$weight, Optional<AnyRankedTensor>:$bias, F64Attr:$eps);
   let results = (outs AnyRankedTensor:$out);
