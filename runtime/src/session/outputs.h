@@ -1,0 +1,52 @@
+// Where the outputs of a run go: the caller's buffers, memory of the session, or the session's state.
+#pragma once
+#include "artifact/artifact.h"
+#include "session/arena.h"
+
+namespace moert {
+
+// Elements owned by a session.
+struct OwnedTensor {
+  std::vector<int64_t> dims;
+  uint64_t byteSize = 0;
+  std::byte *data = nullptr;
+  Arena::Block block = Arena::noBlock;
+};
+
+class Outputs {
+public:
+  Outputs(const Artifact &artifact, Arena &arena, Arena &stateArena);
+
+  // Starts a run: forgets the outputs of the one before. `destinations` are the caller's views of the outputs that do
+  // not carry state, in signature order, or of all outputs if no state is kept; or none.
+  void begin(std::span<const moert_tensor_view_t> destinations, bool keepState);
+  // Memory for an output, once per run.
+  Status provide(uint32_t output, uint32_t rank, std::byte *&data, uint64_t &size);
+  // The place for the extents that the next `provide` of this output uses.
+  int64_t *getDims(uint32_t output) { return records[output].tensor.dims.data(); }
+  // Ends a successful run: copies what could not be written in place and fills the caller's views.
+  Status finish(std::span<moert_tensor_view_t> destinations);
+  // Gives everything back.
+  void abandon();
+
+  // Output of the last run; false if there is none.
+  bool getView(uint32_t output, moert_tensor_view_t &view) const;
+  // Hands over what was written for the state; the caller releases it to the state arena.
+  OwnedTensor &getState(uint32_t output) { return records[output].tensor; }
+
+private:
+  struct Record {
+    OwnedTensor tensor;
+    void *callerData = nullptr;
+    uint64_t callerCapacity = 0;
+    bool isState = false, isProduced = false;
+  };
+
+  const Artifact &artifact;
+  Arena &arena, &stateArena;
+  std::vector<bool> carriesState;
+  std::vector<Record> records;
+  bool isComplete = false;
+};
+
+} // namespace moert

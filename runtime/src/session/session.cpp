@@ -1,0 +1,120 @@
+// A run: bind inputs, interpret the step program, hand over outputs.
+#include "session/session.h"
+
+#include <algorithm>
+#include <thread>
+
+namespace moert {
+
+Session::Session(std::shared_ptr<const Program> sharedProgram, const moert_session_options_t &options,
+                 std::unique_ptr<ThreadPool> startedPool)
+    : program(std::move(sharedProgram)), options(options), pool(std::move(startedPool)), outputs(program->getArtifact(), arena, stateArena),
+      interpreter(*program, this->options, *pool, arena, outputs), binding(program->getArtifact()),
+      state(program->getArtifact(), stateArena), carriesState(program->getArtifact().inputs.size()),
+      emptyStateDims(program->getArtifact().states.size()) {
+  for (const moert_state_t &row : program->getArtifact().states)
+    carriesState[row.input] = true;
+}
+
+static uint32_t chooseThreadCount(uint32_t wanted) {
+  return wanted ? wanted : std::max(1u, std::thread::hardware_concurrency());
+}
+
+Status Session::create(std::shared_ptr<const Program> program, const moert_session_options_t &options,
+                       std::unique_ptr<Session> &session) {
+  constexpr uint32_t mostThreads = 4096;
+  if (options.thread_count > mostThreads)
+    return failure(MOERT_INVALID_ARGUMENT, options.thread_count, " threads, expected at most ", mostThreads);
+  auto pool = std::make_unique<ThreadPool>();
+  MOERT_TRY(pool->start(chooseThreadCount(options.thread_count), options.parallel_for, options.parallel_for_context));
+  session = std::make_unique<Session>(std::move(program), options, std::move(pool));
+  return Status::success();
+}
+
+static Status checkCounts(const char *what, size_t found, size_t expected, bool mayBeNone) {
+  if (found == expected || (mayBeNone && found == 0))
+    return Status::success();
+  return failure(MOERT_BAD_INPUT, found, " ", what, ", expected ", expected);
+}
+
+Status Session::run(std::span<const moert_tensor_view_t> inputs, std::span<moert_tensor_view_t> results) {
+  const Artifact &artifact = getArtifact();
+  MOERT_TRY(checkCounts("inputs", inputs.size(), artifact.inputs.size(), /*mayBeNone=*/false));
+  MOERT_TRY(checkCounts("outputs", results.size(), artifact.outputs.size(), /*mayBeNone=*/true));
+  binding.begin();
+  for (uint32_t i = 0; i < inputs.size(); ++i)
+    MOERT_TRY(binding.bind(i, inputs[i]));
+  return execute(results, /*keepState=*/false);
+}
+
+Status Session::bindStep(std::span<const moert_tensor_view_t> given) {
+  const Artifact &artifact = getArtifact();
+  binding.begin();
+  size_t next = 0;
+  for (uint32_t i = 0; i < artifact.inputs.size(); ++i)
+    if (!carriesState[i])
+      MOERT_TRY(binding.bind(i, given[next++]));
+  for (size_t i = 0; i < artifact.states.size(); ++i) {
+    const uint32_t input = artifact.states[i].input;
+    if (!state.isEmpty()) {
+      MOERT_TRY(binding.bind(input, state.getView(i)));
+      continue;
+    }
+    std::vector<int64_t> &dims = emptyStateDims[i];
+    MOERT_TRY(binding.inferEmptyState(artifact.states[i], dims));
+    MOERT_TRY(binding.bind(input, {artifact.inputs[input].elementType, static_cast<uint32_t>(dims.size()),
+                                   dims.data(), nullptr, 0}));
+  }
+  return Status::success();
+}
+
+Status Session::step(std::span<const moert_tensor_view_t> inputs, std::span<moert_tensor_view_t> results) {
+  const Artifact &artifact = getArtifact();
+  const size_t states = artifact.states.size();
+  MOERT_TRY(checkCounts("inputs beside the state", inputs.size(), artifact.inputs.size() - states, false));
+  MOERT_TRY(checkCounts("outputs beside the state", results.size(), artifact.outputs.size() - states, true));
+  MOERT_TRY(bindStep(inputs));
+  MOERT_TRY(execute(results, /*keepState=*/true));
+  state.advance(outputs);
+  return Status::success();
+}
+
+// Whatever ends a run, also std::bad_alloc, gives its memory back.
+Status Session::execute(std::span<moert_tensor_view_t> results, bool keepState) {
+  struct Cleanup {
+    Session &session;
+    bool succeeded = false;
+    ~Cleanup() {
+      session.binding.release(session.arena);
+      if (!succeeded)
+        session.outputs.abandon();
+    }
+  } cleanup{*this};
+  cancelled.store(false, std::memory_order_relaxed);
+  outputs.begin(results, keepState);
+  arena.consolidate();
+  MOERT_TRY(binding.align(arena));
+  MOERT_TRY(interpreter.run(binding.getInputs(), cancelled));
+  MOERT_TRY(outputs.finish(results));
+  cleanup.succeeded = true;
+  return Status::success();
+}
+
+Status Session::getOutput(size_t index, moert_tensor_view_t &view) const {
+  if (index >= getArtifact().outputs.size())
+    return failure(MOERT_INVALID_ARGUMENT, "output ", index, ", expected less than ", getArtifact().outputs.size());
+  if (!outputs.getView(static_cast<uint32_t>(index), view))
+    return failure(MOERT_INVALID_ARGUMENT, "output '", getArtifact().outputs[index].name,
+                   "' is not available: no run has succeeded, or it is part of the state");
+  return Status::success();
+}
+
+Status Session::fork(std::unique_ptr<Session> &session) const {
+  std::unique_ptr<Session> forked;
+  MOERT_TRY(create(program, options, forked));
+  MOERT_TRY(forked->state.copyFrom(state));
+  session = std::move(forked);
+  return Status::success();
+}
+
+} // namespace moert

@@ -1,0 +1,93 @@
+// Executes the step program of one run.
+#pragma once
+#include "session/arena.h"
+#include "session/outputs.h"
+#include "session/program.h"
+#include "threads/pool.h"
+
+#include <atomic>
+
+namespace moert {
+
+// A buffer of the step program; empty if `data` is null.
+struct Slot {
+  std::byte *data = nullptr;
+  uint64_t size = 0;
+  Arena::Block block = Arena::noBlock; // what the slot owns
+  uint32_t weight = noWeight;          // whose bytes these are
+  bool isWritable = false;
+
+  static constexpr uint32_t noWeight = ~uint32_t(0);
+};
+
+class Interpreter {
+public:
+  Interpreter(const Program &program, const moert_session_options_t &hooks, ThreadPool &pool, Arena &arena,
+              Outputs &outputs);
+
+  // `inputs` are checked, aligned, and as many as the program has; `dims` are their extents.
+  struct Input {
+    std::byte *data;
+    uint64_t size;
+    const int64_t *dims;
+  };
+  Status run(std::span<const Input> inputs, const std::atomic<bool> &cancelled);
+
+  uint64_t getScratchBytes() const { return scratchSize; }
+
+private:
+  Status execute();
+  Status executeStep(const uint32_t *operands, uint32_t opcode);
+  Status binary(const uint32_t *operands);
+  Status alloc(const uint32_t *operands);
+  Status output(const uint32_t *operands);
+  Status alias(const uint32_t *operands);
+  Status load(const uint32_t *operands);
+  Status store(const uint32_t *operands);
+  Status copy(const uint32_t *operands);
+  Status dispatch(const uint32_t *operands);
+  Status jump(uint32_t target);
+  Status reportRouting(const uint32_t *operands);
+
+  Status prepareOperands(const uint32_t *operands, uint32_t bufferCount, uint32_t scalarCount);
+  Status growScratch(int64_t bytes);
+  int32_t runGrid(moert_kernel_fn_t kernel, int64_t grid, int64_t work);
+  static int32_t runTasks(void *self, uint32_t thread, int64_t begin, int64_t end);
+  void reportDispatch(const uint32_t *operands, int64_t grid, int64_t work, uint64_t begin);
+  Status checkProgress();
+
+  Status checkElement(const Slot &slot, int64_t index, uint32_t elementType) const;
+  void clear(Slot &slot);
+  void releaseAll();
+  template <typename... Pieces> Status stepFailure(moert_status_t code, const Pieces &...pieces) const;
+
+  const Program &program;
+  const moert_session_options_t &hooks;
+  ThreadPool &pool;
+  Arena &arena;
+  Outputs &outputs;
+  const uint32_t *words;
+  const uint32_t firstWeightSlot, firstFreeSlot;
+
+  std::vector<int64_t> registers;
+  std::vector<Slot> slots;
+  std::span<const Input> inputs;
+  const std::atomic<bool> *cancelled = nullptr;
+  uint32_t current = 0, nextStep = 0; // word indices
+  uint64_t dispatches = 0;
+
+  // The dispatch in progress.
+  moert_kernel_fn_t kernel = nullptr;
+  std::vector<void *> buffers;
+  std::vector<int64_t> scalars;
+  AlignedBytes scratch; // one stride per thread
+  uint64_t scratchStride = 0, scratchSize = 0;
+
+  // Filled only for the trace callback; one list per thread.
+  std::vector<std::vector<moert_trace_task_t>> threadTasks;
+  std::vector<moert_trace_task_t> tasks;
+  std::vector<uint32_t> weights;
+  std::string nodeName;
+};
+
+} // namespace moert
