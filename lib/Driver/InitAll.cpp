@@ -8,7 +8,6 @@
 #include "moec/Dialect/Onnx/Onnx.h"
 #include "moec/Dialect/Step/Step.h"
 #include "moec/Raise/Passes.h"
-#include "moec/Target/Cpu/Passes.h"
 #include "moec/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -37,7 +36,6 @@ void moec::registerAllPasses() {
   registerRaisePasses();
   registerConversionPasses();
   registerTransformsPasses();
-  registerTargetCpuPasses();
 
   affine::registerAffinePasses();
   arith::registerArithPasses();

@@ -93,6 +93,10 @@ def Moe_ActivationAttr : Moe_Attr<"Activation", "activation"> {
   }];
 }
 
+def Moe_WeightOnAttr : EnumAttr<Moe_Dialect, Moe_WeightOn, "weight_on"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def Moe_FileAttr : Moe_Attr<"File", "file"> {
   let summary = "bytes of a file: the source of a weight";
   let parameters = (ins StringRefParameter<"path">:$path, "uint64_t":$offset, "uint64_t":$size);

@@ -24,7 +24,7 @@ def Moe_ExpertsOp : Moe_Op<"experts", [Pure, AttrSizedOperandSegments,
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$experts, AnyRankedTensor:$gates, AnyRankedTensor:$w1,
       AnyRankedTensor:$w2, Optional<AnyRankedTensor>:$w3, Optional<AnyRankedTensor>:$b1,
       Optional<AnyRankedTensor>:$b2, Optional<AnyRankedTensor>:$b3, Moe_ActivationAttr:$activation,
-      DefaultValuedAttr<EnumAttr<Moe_Dialect, Moe_WeightOn, "weight_on">, "::moec::moe::WeightOn::Output">:$weight_on,
+      DefaultValuedAttr<Moe_WeightOnAttr, "::moec::moe::WeightOn::Output">:$weight_on,
       OptionalAttr<StrAttr>:$form, OptionalAttr<StrAttr>:$label);
   let results = (outs AnyRankedTensor:$y);
   let assemblyFormat = [{

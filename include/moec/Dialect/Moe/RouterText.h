@@ -1,0 +1,16 @@
+//===- RouterText.h - a router in words -------------------------------------===//
+#ifndef MOEC_DIALECT_MOE_ROUTERTEXT_H
+#define MOEC_DIALECT_MOE_ROUTERTEXT_H
+
+#include "moec/Dialect/Moe/Moe.h"
+
+#include <string>
+
+namespace moec::moe {
+
+/// For people, for instance "softmax over all, top 2, renormalised".
+std::string describeRouter(RouterAttr router);
+
+} // namespace moec::moe
+
+#endif // MOEC_DIALECT_MOE_ROUTERTEXT_H
