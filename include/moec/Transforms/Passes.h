@@ -2,7 +2,15 @@
 #ifndef MOEC_TRANSFORMS_PASSES_H
 #define MOEC_TRANSFORMS_PASSES_H
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
+#include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Step/Step.h"
 
 namespace moec {
 #define GEN_PASS_DECL

@@ -3,6 +3,7 @@
 #define MOEC_DIALECT_STEP_KERNELINTERFACE_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/OpDefinition.h"
 
 namespace moec::step {
@@ -17,6 +18,8 @@ struct KernelContext {
   mlir::Value scratch;
   /// `memref<i32>` that holds MOERT_KERNEL_OK on entry; what it holds at the end is the kernel's status.
   mlir::Value status;
+  /// What the arguments of the step.kernel have become, for ops whose regions use values from above.
+  const mlir::IRMapping *arguments = nullptr;
 
   /// Emits `if (!condition) status = code`. Code that would access memory out of bounds must still be prevented from
   /// doing so, for instance by clamping the index.

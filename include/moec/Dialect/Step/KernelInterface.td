@@ -13,7 +13,8 @@ def KernelOpInterface : OpInterface<"KernelOpInterface"> {
     they may create `tensor.dim` and `arith` ops on `index`, nothing that depends on tensor contents. `emitTasks` is
     called while the body of the outlined kernel is built, once per code variant; `operands` then holds a dense
     row-major `memref` for each tensor operand and the scalar itself for each scalar operand, in operand order, and
-    `results` one memref per result. Inputs and results never overlap. The emitted code must compute the same task
+    `results` one memref per result. An operand that only initialises a result (a destination) is null where its
+    contents do not matter (a tensor.empty), and the scalar it is filled with where it is a linalg.fill. Inputs and results never overlap. The emitted code must compute the same task
     decomposition from the extents of these memrefs.
 
     Implementations are external models registered beside the code that emits (lib/Conversion), so that the dialects do

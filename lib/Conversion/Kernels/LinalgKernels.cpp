@@ -1,0 +1,397 @@
+//===- LinalgKernels.cpp - linalg ops as kernels ----------------------------===//
+//
+// A linalg op becomes loops over scalars that LLVM vectorises. One parallel dimension, the last of the output, is the
+// inner loop where that makes all accesses contiguous; the other parallel dimensions and blocks of the inner one are the
+// tasks. A reduction either accumulates in registers (inner loop = reduction) or, where the operands are contiguous
+// along the output's last dimension, row by row in the result. Which of the two depends on the indexing maps alone, so
+// the order of a sum does not depend on extents of other dimensions, tasks or threads.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Affine/Utils.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "moec/Conversion/Kernels.h"
+#include "moec/Dialect/Step/KernelInterface.h"
+
+using namespace mlir;
+using namespace moec;
+
+namespace {
+
+/// Elements of the inner dimension that one task covers.
+constexpr int64_t kInnerBlock = 4096;
+
+/// How the loops of a linalg op are arranged; a function of its indexing maps only.
+struct LoopOrder {
+  SmallVector<int64_t> outer;      // parallel loops that make up the tasks, in the order of the output
+  SmallVector<int64_t> reductions; // in the order of the op
+  std::optional<int64_t> inner;    // the parallel loop inside a task, if any
+  bool flat = false;               // all operands are walked as one dimension; `outer` is empty
+  /// Reductions run around the inner parallel loop and accumulate in the result's memory.
+  bool accumulateInMemory() const { return inner && !reductions.empty(); }
+};
+
+bool usesLoop(AffineMap map, int64_t loop) { return map.isFunctionOfDim(loop); }
+
+/// Whether consecutive values of `loop` address consecutive elements, or the same one.
+bool isContiguousAlong(AffineMap map, int64_t loop) {
+  if (!usesLoop(map, loop))
+    return true;
+  for (auto [position, result] : llvm::enumerate(map.getResults())) {
+    if (!result.isFunctionOfDim(loop))
+      continue;
+    if (position + 1 != map.getNumResults() || result != getAffineDimExpr(loop, map.getContext()))
+      return false;
+  }
+  return true;
+}
+
+LoopOrder chooseLoopOrder(linalg::LinalgOp op) {
+  LoopOrder order;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  AffineMap output = maps[op.getNumDpsInputs()];
+  SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+  for (auto [loop, type] : llvm::enumerate(iterators))
+    if (type == utils::IteratorType::reduction)
+      order.reductions.push_back(loop);
+
+  auto hasIndex = op->getRegion(0).walk([](linalg::IndexOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  auto isIdentityOrScalar = [](AffineMap map) { return map.isIdentity() || map.getNumResults() == 0; };
+  if (order.reductions.empty() && output.isIdentity() && output.getNumDims() > 0 && !hasIndex &&
+      llvm::all_of(maps, isIdentityOrScalar)) {
+    order.flat = true;
+    order.inner = 0;
+    return order;
+  }
+
+  // Parallel loops in the order of the output, then those the output does not show (none for well-formed ops).
+  SmallVector<int64_t> parallel;
+  for (AffineExpr result : output.getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(result))
+      parallel.push_back(dim.getPosition());
+  for (auto [loop, type] : llvm::enumerate(iterators))
+    if (type == utils::IteratorType::parallel && !llvm::is_contained(parallel, static_cast<int64_t>(loop)))
+      parallel.push_back(loop);
+
+  order.outer = parallel;
+  if (parallel.empty())
+    return order;
+  int64_t last = parallel.back();
+  bool contiguous = llvm::all_of(maps, [&](AffineMap map) { return isContiguousAlong(map, last); });
+  bool anyInput = llvm::any_of(ArrayRef(maps).take_front(op.getNumDpsInputs()),
+                               [&](AffineMap map) { return usesLoop(map, last); });
+  if (order.reductions.empty() || (contiguous && anyInput)) {
+    order.inner = last;
+    order.outer.pop_back();
+  }
+  return order;
+}
+
+//===----------------------------------------------------------------------===//
+// Extents of the loops
+//===----------------------------------------------------------------------===//
+
+/// The extent of every loop, read off the shapes of `values` (one per operand of the op; null where unknown).
+SmallVector<Value> loopExtents(OpBuilder &builder, Location loc, linalg::LinalgOp op, ValueRange values) {
+  SmallVector<Value> extents(op.getNumLoops());
+  for (auto [map, value] : llvm::zip_equal(op.getIndexingMapsArray(), values)) {
+    if (!value || !isa<ShapedType>(value.getType()))
+      continue;
+    for (auto [position, result] : llvm::enumerate(map.getResults())) {
+      auto dim = dyn_cast<AffineDimExpr>(result);
+      if (!dim || extents[dim.getPosition()])
+        continue;
+      extents[dim.getPosition()] = isa<TensorType>(value.getType())
+                                       ? tensor::DimOp::create(builder, loc, value, position).getResult()
+                                       : memref::DimOp::create(builder, loc, value, position).getResult();
+    }
+  }
+  return extents;
+}
+
+Value constantIndex(OpBuilder &builder, Location loc, int64_t value) {
+  return arith::ConstantIndexOp::create(builder, loc, value);
+}
+
+Value product(OpBuilder &builder, Location loc, ValueRange factors) {
+  Value result = constantIndex(builder, loc, 1);
+  for (Value factor : factors)
+    result = arith::MulIOp::create(builder, loc, result, factor);
+  return result;
+}
+
+Value ceilDiv(OpBuilder &builder, Location loc, Value lhs, int64_t rhs) {
+  Value sum = arith::AddIOp::create(builder, loc, lhs, constantIndex(builder, loc, rhs - 1));
+  return arith::DivUIOp::create(builder, loc, sum, constantIndex(builder, loc, rhs));
+}
+
+SmallVector<Value> select(ArrayRef<Value> values, ArrayRef<int64_t> positions) {
+  return llvm::map_to_vector(positions, [&](int64_t position) { return values[position]; });
+}
+
+Value taskCount(OpBuilder &builder, Location loc, const LoopOrder &order, ArrayRef<Value> extents) {
+  if (order.flat)
+    return ceilDiv(builder, loc, product(builder, loc, extents), kInnerBlock);
+  Value count = product(builder, loc, select(extents, order.outer));
+  if (!order.inner)
+    return count;
+  return arith::MulIOp::create(builder, loc, count, ceilDiv(builder, loc, extents[*order.inner], kInnerBlock));
+}
+
+//===----------------------------------------------------------------------===//
+// Loop bodies
+//===----------------------------------------------------------------------===//
+
+/// Emits the scalar code of one linalg op on memrefs.
+class LinalgEmitter {
+public:
+  LinalgEmitter(OpBuilder &builder, Location loc, linalg::LinalgOp op, const step::KernelContext &context,
+                ValueRange operands, ValueRange results)
+      : builder(builder), loc(loc), op(op), context(context), order(chooseLoopOrder(op)), inputs(op.getNumDpsInputs()),
+        maps(op.getIndexingMapsArray()), buffers(operands.begin(), operands.end()), results(results) {
+    inits.assign(buffers.begin() + inputs, buffers.begin() + inputs + op.getNumDpsInits());
+    for (int64_t i = 0; i < op.getNumDpsInits(); ++i)
+      buffers[inputs + i] = results[i];
+    buffers.resize(inputs + op.getNumDpsInits());
+    extents = loopExtents(builder, loc, op, buffers);
+    if (order.flat)
+      flatten();
+  }
+
+  LogicalResult emit(Value begin, Value end) {
+    if (llvm::any_of(ArrayRef(extents).take_front(order.flat ? 1 : extents.size()), [](Value v) { return !v; }))
+      return op->emitOpError("has a loop whose extent no operand shows");
+    forLoop(begin, end, [&](Value task) { emitTask(task); });
+    return success();
+  }
+
+private:
+  void forLoop(Value from, Value to, llvm::function_ref<void(Value)> body) {
+    auto loop = scf::ForOp::create(builder, loc, from, to, constantIndex(builder, loc, 1));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    body(loop.getInductionVar());
+  }
+
+  /// Views every operand as one dimension.
+  void flatten() {
+    extents = {product(builder, loc, extents)};
+    for (Value &buffer : buffers) {
+      auto type = dyn_cast<MemRefType>(buffer.getType());
+      if (!type || type.getRank() <= 1)
+        continue;
+      SmallVector<ReassociationIndices> all(1);
+      for (int64_t i = 0; i < type.getRank(); ++i)
+        all[0].push_back(i);
+      buffer = memref::CollapseShapeOp::create(builder, loc, buffer, all);
+    }
+    for (AffineMap &map : maps)
+      map = map.getNumResults() == 0 ? AffineMap::get(1, 0, builder.getContext())
+                                     : AffineMap::getMultiDimIdentityMap(1, builder.getContext());
+    for (Value &init : inits)
+      if (init && isa<MemRefType>(init.getType()) && cast<MemRefType>(init.getType()).getRank() > 1) {
+        SmallVector<ReassociationIndices> all(1);
+        for (int64_t i = 0; i < cast<MemRefType>(init.getType()).getRank(); ++i)
+          all[0].push_back(i);
+        init = memref::CollapseShapeOp::create(builder, loc, init, all);
+      }
+  }
+
+  void emitTask(Value task) {
+    SmallVector<Value> ivs(order.flat ? 1 : op.getNumLoops());
+    Value zero = constantIndex(builder, loc, 0);
+    Value from = zero, to;
+    if (order.inner) {
+      Value blocks = ceilDiv(builder, loc, extents[*order.inner], kInnerBlock);
+      Value block = task;
+      if (!order.flat && !order.outer.empty()) {
+        block = arith::RemUIOp::create(builder, loc, task, blocks);
+        task = arith::DivUIOp::create(builder, loc, task, blocks);
+      }
+      Value size = constantIndex(builder, loc, kInnerBlock);
+      from = arith::MulIOp::create(builder, loc, block, size);
+      Value limit = arith::AddIOp::create(builder, loc, from, size);
+      to = arith::MinUIOp::create(builder, loc, limit, extents[*order.inner]);
+    }
+    for (int64_t loop : llvm::reverse(order.outer)) {
+      bool first = loop == order.outer.front();
+      ivs[loop] = first ? task : arith::RemUIOp::create(builder, loc, task, extents[loop]).getResult();
+      if (!first)
+        task = arith::DivUIOp::create(builder, loc, task, extents[loop]);
+    }
+    if (order.accumulateInMemory())
+      emitAccumulatingRows(ivs, from, to);
+    else if (order.inner)
+      forLoop(from, to, [&](Value iv) {
+        ivs[*order.inner] = iv;
+        storeResults(ivs, emitBody(ivs, initialValues(ivs)));
+      });
+    else
+      storeResults(ivs, emitRegisterReduction(ivs, order.reductions, initialValues(ivs)));
+  }
+
+  /// result[...] = init; for reductions: for inner: result[...] = body(result[...]).
+  void emitAccumulatingRows(SmallVector<Value> &ivs, Value from, Value to) {
+    forLoop(from, to, [&](Value iv) {
+      ivs[*order.inner] = iv;
+      storeResults(ivs, initialValues(ivs));
+    });
+    emitReductionLoops(ivs, order.reductions, [&] {
+      forLoop(from, to, [&](Value iv) {
+        ivs[*order.inner] = iv;
+        SmallVector<Value> sums;
+        for (int64_t i = 0; i < op.getNumDpsInits(); ++i)
+          sums.push_back(load(inputs + i, ivs));
+        storeResults(ivs, emitBody(ivs, sums));
+      });
+    });
+  }
+
+  void emitReductionLoops(SmallVector<Value> &ivs, ArrayRef<int64_t> loops, llvm::function_ref<void()> body) {
+    if (loops.empty())
+      return body();
+    forLoop(constantIndex(builder, loc, 0), extents[loops.front()], [&](Value iv) {
+      ivs[loops.front()] = iv;
+      emitReductionLoops(ivs, loops.drop_front(), body);
+    });
+  }
+
+  SmallVector<Value> emitRegisterReduction(SmallVector<Value> &ivs, ArrayRef<int64_t> loops, SmallVector<Value> sums) {
+    if (loops.empty())
+      return emitBody(ivs, sums);
+    auto loop = scf::ForOp::create(builder, loc, constantIndex(builder, loc, 0), extents[loops.front()],
+                                   constantIndex(builder, loc, 1), sums);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    ivs[loops.front()] = loop.getInductionVar();
+    SmallVector<Value> inner(loop.getRegionIterArgs().begin(), loop.getRegionIterArgs().end());
+    SmallVector<Value> updated = emitRegisterReduction(ivs, loops.drop_front(), inner);
+    scf::YieldOp::create(builder, loc, updated);
+    return SmallVector<Value>(loop.getResults().begin(), loop.getResults().end());
+  }
+
+  SmallVector<Value> indices(AffineMap map, ArrayRef<Value> ivs) {
+    SmallVector<Value> values(ivs);
+    // Loops that the map does not use may have no value yet.
+    for (Value &value : values)
+      if (!value)
+        value = constantIndex(builder, loc, 0);
+    return llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) {
+      return affine::expandAffineExpr(builder, loc, expr, values, {});
+    });
+  }
+
+  Value load(int64_t operand, ArrayRef<Value> ivs) {
+    Value buffer = buffers[operand];
+    if (!isa<MemRefType>(buffer.getType()))
+      return buffer;
+    return memref::LoadOp::create(builder, loc, buffer, indices(maps[operand], ivs));
+  }
+
+  /// What the payload sees as the output's value before the first step: the fill value, the init's element, or nothing.
+  SmallVector<Value> initialValues(ArrayRef<Value> ivs) {
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < op.getNumDpsInits(); ++i) {
+      Value init = inits[i];
+      Type element = cast<MemRefType>(results[i].getType()).getElementType();
+      if (!init)
+        values.push_back(arith::ConstantOp::create(builder, loc, builder.getZeroAttr(element)));
+      else if (isa<MemRefType>(init.getType()))
+        values.push_back(memref::LoadOp::create(builder, loc, init, indices(maps[inputs + i], ivs)));
+      else
+        values.push_back(init);
+    }
+    return values;
+  }
+
+  void storeResults(ArrayRef<Value> ivs, ArrayRef<Value> values) {
+    for (auto [i, value] : llvm::enumerate(values))
+      memref::StoreOp::create(builder, loc, value, buffers[inputs + i], indices(maps[inputs + i], ivs));
+  }
+
+  /// The payload at the point `ivs`; returns what it yields.
+  SmallVector<Value> emitBody(ArrayRef<Value> ivs, ArrayRef<Value> outputs) {
+    Block &body = op->getRegion(0).front();
+    IRMapping mapping(*context.arguments);
+    for (int64_t i = 0; i < inputs; ++i)
+      mapping.map(body.getArgument(i), load(i, ivs));
+    for (auto [i, value] : llvm::enumerate(outputs))
+      mapping.map(body.getArgument(inputs + i), value);
+    for (Operation &nested : body.without_terminator())
+      emitPayloadOp(&nested, ivs, mapping);
+    return llvm::map_to_vector(body.getTerminator()->getOperands(),
+                               [&](Value value) { return mapping.lookupOrDefault(value); });
+  }
+
+  /// Payload ops are scalar and cloned, but for those that mean a loop index or look into a captured tensor.
+  void emitPayloadOp(Operation *nested, ArrayRef<Value> ivs, IRMapping &mapping) {
+    if (auto index = dyn_cast<linalg::IndexOp>(nested)) {
+      mapping.map(index.getResult(), ivs[index.getDim()]);
+      return;
+    }
+    if (auto extract = dyn_cast<tensor::ExtractOp>(nested)) {
+      auto at = llvm::map_to_vector(extract.getIndices(), [&](Value value) { return mapping.lookupOrDefault(value); });
+      Value element = memref::LoadOp::create(builder, loc, mapping.lookup(extract.getTensor()), at);
+      mapping.map(extract.getResult(), element);
+      return;
+    }
+    if (auto dim = dyn_cast<tensor::DimOp>(nested)) {
+      Value extent = memref::DimOp::create(builder, loc, mapping.lookup(dim.getSource()),
+                                           mapping.lookupOrDefault(dim.getIndex()));
+      mapping.map(dim.getResult(), extent);
+      return;
+    }
+    builder.clone(*nested, mapping);
+  }
+
+  OpBuilder &builder;
+  Location loc;
+  linalg::LinalgOp op;
+  const step::KernelContext &context;
+  LoopOrder order;
+  int64_t inputs;
+  SmallVector<AffineMap> maps;
+  SmallVector<Value> buffers; // one per operand; the results stand for the inits
+  SmallVector<Value> inits;   // what the inits are: null, a scalar, or a memref
+  SmallVector<Value> extents; // one per loop, or the single one of a flat op
+  ValueRange results;
+};
+
+template <typename OpTy>
+struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>, OpTy> {
+  Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    auto linalgOp = cast<linalg::LinalgOp>(op);
+    return taskCount(builder, loc, chooseLoopOrder(linalgOp), hostExtents(builder, loc, linalgOp));
+  }
+
+  Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
+    return product(builder, loc, hostExtents(builder, loc, cast<linalg::LinalgOp>(op)));
+  }
+
+  LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
+                          ValueRange operands, ValueRange results, Value begin, Value end) const {
+    return LinalgEmitter(builder, loc, cast<linalg::LinalgOp>(op), context, operands, results).emit(begin, end);
+  }
+
+private:
+  static SmallVector<Value> hostExtents(OpBuilder &builder, Location loc, linalg::LinalgOp op) {
+    SmallVector<Value> operands(op->getOperands().begin(), op->getOperands().end());
+    return loopExtents(builder, loc, op, operands);
+  }
+};
+
+template <typename... OpTys>
+void attach(MLIRContext *context) {
+  (OpTys::template attachInterface<LinalgKernel<OpTys>>(*context), ...);
+}
+
+} // namespace
+
+void moec::registerLinalgKernels(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, linalg::LinalgDialect *) {
+    attach<linalg::GenericOp, linalg::FillOp, linalg::TransposeOp, linalg::CopyOp, linalg::BroadcastOp, linalg::MapOp,
+           linalg::ReduceOp, linalg::MatmulOp, linalg::BatchMatmulOp, linalg::ContractOp>(context);
+  });
+}

@@ -1,0 +1,210 @@
+//===- FormKernels.cpp - outline kernel ops and share equal ones ------------===//
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Step/Step.h"
+#include "moec/Transforms/Passes.h"
+
+namespace moec {
+#define GEN_PASS_DEF_FORMKERNELS
+#include "moec/Transforms/Passes.h.inc"
+} // namespace moec
+
+using namespace mlir;
+using namespace moec;
+
+namespace {
+
+/// The name of the model's node an op stems from.
+std::string nodeName(Operation *op) {
+  if (auto label = op->getAttrOfType<StringAttr>("label"))
+    return label.str();
+  std::string name;
+  op->getLoc()->walk([&](Location loc) {
+    auto named = dyn_cast<NameLoc>(loc);
+    if (!named)
+      return WalkResult::advance();
+    name = named.getName().str();
+    return WalkResult::interrupt();
+  });
+  return name;
+}
+
+/// Whether `op` only prepares the destination of other ops and becomes part of their kernels.
+bool isDestination(Operation *op) {
+  if (isa<tensor::EmptyOp>(op))
+    return true;
+  if (!isa<linalg::FillOp>(op))
+    return false;
+  return llvm::all_of(op->getUses(), [](OpOperand &use) {
+    auto user = dyn_cast<DestinationStyleOpInterface>(use.getOwner());
+    return user && user.isDpsInit(&use);
+  });
+}
+
+bool isScalarConstant(Value value) {
+  return value.getDefiningOp<arith::ConstantOp>() && !isa<ShapedType>(value.getType());
+}
+
+class KernelFormer {
+public:
+  explicit KernelFormer(ModuleOp module) : module(module), symbols(module) {}
+
+  LogicalResult run(func::FuncOp function) {
+    SmallVector<Operation *> kernelOps, destinations;
+    function.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isDestination(op)) {
+        destinations.push_back(op);
+        return WalkResult::skip();
+      }
+      if (!isa<step::KernelOpInterface>(op))
+        return WalkResult::advance();
+      kernelOps.push_back(op);
+      return WalkResult::skip();
+    });
+    for (Operation *op : kernelOps)
+      if (failed(form(op)))
+        return failure();
+    for (Operation *op : llvm::reverse(destinations))
+      if (op->use_empty())
+        op->erase();
+    return success();
+  }
+
+  unsigned getKernelCount() const { return kernels.size(); }
+
+private:
+  LogicalResult form(Operation *op) {
+    for (Value value : usedValues(op))
+      if (auto constant = value.getDefiningOp<arith::ConstantOp>(); constant && isa<ShapedType>(value.getType()))
+        moveToWeight(constant);
+
+    OpBuilder builder(op);
+    ReifiedRankedShapedTypeDims shapes;
+    auto shaped = dyn_cast<ReifyRankedShapedTypeOpInterface>(op);
+    if (!shaped || failed(shaped.reifyResultShapes(builder, shapes)))
+      return op->emitOpError("cannot tell the shape of its results");
+    SmallVector<Value> dims;
+    for (auto [result, shape] : llvm::zip_equal(op->getResults(), shapes))
+      for (auto [position, extent] : llvm::enumerate(shape))
+        if (cast<RankedTensorType>(result.getType()).isDynamicDim(position))
+          dims.push_back(getValueOrCreateConstantIndexOp(builder, op->getLoc(), extent));
+
+    auto kernelOp = cast<step::KernelOpInterface>(op);
+    Value grid = kernelOp.buildTaskCount(builder, op->getLoc());
+    Value work = kernelOp.buildWork(builder, op->getLoc());
+    Value scratch = kernelOp.buildScratchBytes(builder, op->getLoc());
+    if (!scratch)
+      scratch = arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
+
+    SetVector<Value> arguments;
+    StringRef kernel = outline(op, arguments);
+    auto dispatch = step::DispatchOp::create(builder, op->getLoc(), op->getResultTypes(), kernel,
+                                             arguments.getArrayRef(), dims, grid, work, scratch, nodeName(op));
+    op->replaceAllUsesWith(dispatch.getResults());
+    op->erase();
+    return success();
+  }
+
+  /// Operands of `op` and values its regions use from above.
+  static SetVector<Value> usedValues(Operation *op) {
+    SetVector<Value> values(op->getOperands().begin(), op->getOperands().end());
+    getUsedValuesDefinedAbove(op->getRegions(), values);
+    return values;
+  }
+
+  /// Tensor constants that a kernel reads are data of the file.
+  void moveToWeight(arith::ConstantOp constant) {
+    auto &name = constantWeights[constant.getValue()];
+    if (!name) {
+      OpBuilder builder(module.getBodyRegion());
+      auto type = cast<RankedTensorType>(constant.getType());
+      auto weight = moe::WeightOp::create(builder, constant.getLoc(), builder.getStringAttr("constant"),
+                                          /*sym_visibility=*/StringAttr(),
+                                          TypeAttr::get(type), constant.getValue());
+      name = FlatSymbolRefAttr::get(symbols.insert(weight));
+    }
+    OpBuilder builder(constant);
+    Value loaded = moe::LoadWeightOp::create(builder, constant.getLoc(), constant.getType(), name);
+    constant.getResult().replaceAllUsesWith(loaded);
+  }
+
+  /// Values that are copied into the kernel rather than passed: scalar constants and destinations.
+  static bool isCopiedInto(Value value) {
+    Operation *def = value.getDefiningOp();
+    return def && (isScalarConstant(value) || isDestination(def));
+  }
+
+  static void collectArguments(Value value, SetVector<Value> &arguments) {
+    if (!isCopiedInto(value)) {
+      arguments.insert(value);
+      return;
+    }
+    for (Value operand : value.getDefiningOp()->getOperands())
+      collectArguments(operand, arguments);
+  }
+
+  static void copyInto(Value value, OpBuilder &builder, IRMapping &mapping) {
+    if (mapping.contains(value))
+      return;
+    for (Value operand : value.getDefiningOp()->getOperands())
+      copyInto(operand, builder, mapping);
+    builder.clone(*value.getDefiningOp(), mapping);
+  }
+
+  /// Creates the kernel of `op`, or finds an equal one; returns its name.
+  StringRef outline(Operation *op, SetVector<Value> &arguments) {
+    SetVector<Value> values = usedValues(op);
+    for (Value value : values)
+      collectArguments(value, arguments);
+
+    OpBuilder builder(module.getContext());
+    builder.setInsertionPointToEnd(module.getBody());
+    auto types = llvm::map_to_vector(arguments, [](Value value) { return value.getType(); });
+    auto kernel = step::KernelOp::create(builder, builder.getUnknownLoc(), "kernel", types);
+    IRMapping mapping;
+    for (auto [value, argument] : llvm::zip_equal(arguments, kernel.getBodyBlock()->getArguments()))
+      mapping.map(value, argument);
+    builder.setInsertionPointToStart(kernel.getBodyBlock());
+    for (Value value : values)
+      copyInto(value, builder, mapping);
+    Operation *copy = builder.clone(*op, mapping);
+    for (StringRef name : {"label", "form", "moe.layer"})
+      copy->removeAttr(name);
+    step::YieldOp::create(builder, builder.getUnknownLoc(), copy->getResults());
+
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    kernel->print(stream, OpPrintingFlags().useLocalScope().printGenericOpForm());
+    auto [known, isNew] = kernels.try_emplace(text, StringRef());
+    if (!isNew) {
+      kernel.erase();
+      return known->second;
+    }
+    kernel->remove();
+    std::string base = op->getName().getStringRef().str();
+    std::replace(base.begin(), base.end(), '.', '_');
+    kernel.setSymName(base);
+    known->second = symbols.insert(kernel, module.getBody()->end()).getValue();
+    return known->second;
+  }
+
+  ModuleOp module;
+  SymbolTable symbols;
+  llvm::StringMap<StringRef> kernels;
+  DenseMap<Attribute, FlatSymbolRefAttr> constantWeights;
+};
+
+struct FormKernels : moec::impl::FormKernelsBase<FormKernels> {
+  void runOnOperation() override {
+    KernelFormer former(getOperation());
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (failed(former.run(function)))
+        return signalPassFailure();
+    kernelCount = former.getKernelCount();
+  }
+};
+
+} // namespace
