@@ -1,0 +1,69 @@
+//===- Compile.h - compile(): the one entry of the compiler -----------------===//
+//
+// What tools and bindings call. It owns the MLIR context, runs the stages, verifies the contract after each, and writes
+// the output to a temporary file that replaces the target only when everything succeeded.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_DRIVER_COMPILE_H
+#define MOEC_DRIVER_COMPILE_H
+
+#include "moec/Driver/Stages.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace llvm {
+class raw_ostream;
+} // namespace llvm
+
+namespace moec {
+
+/// How text becomes token ids; part of the file so that a generator needs no further option.
+struct TokenizerOptions {
+  /// Whether ids are the bytes of the text; without it the file holds no tokenizer.
+  bool bytes = false;
+  /// The id that opens every text.
+  std::optional<int64_t> bos;
+  /// Ids that end a text.
+  llvm::SmallVector<int64_t> stop;
+};
+
+struct CompileOptions {
+  /// An ONNX model, or MLIR (text or bytecode, recognised by `.mlir` and `.mlirbc`) that some stage has printed.
+  std::string input;
+  /// The file to write; `-` is standard output and takes text only.
+  std::string output;
+  /// The last stage to run. Before `emit` the output is MLIR text.
+  Stage lastStage = Stage::Emit;
+  /// Code variants in order of preference; `native` is the best one this machine can run.
+  llvm::SmallVector<std::string> cpus = {"x86-64-v4", "x86-64-v3"};
+  /// Names of optional passes to leave out.
+  llvm::SmallVector<std::string> disabledPasses;
+  TokenizerOptions tokenizer;
+  /// Print what recognisers report about structures they nearly matched.
+  bool remarks = false;
+  /// Print how long each pass took.
+  bool timing = false;
+  /// Print a line as each stage begins.
+  bool progress = false;
+};
+
+enum class CompileStatus {
+  Success,
+  /// The input or an option was refused; a message says why.
+  Refused,
+  /// The compiler broke one of its own contracts.
+  InternalError,
+};
+
+/// Compiles as `options` say. Messages, progress and the closing summary go to `messages`. Unless it returns Success the
+/// output file is as it was before the call.
+CompileStatus compile(const CompileOptions &options, llvm::raw_ostream &messages);
+
+} // namespace moec
+
+#endif // MOEC_DRIVER_COMPILE_H

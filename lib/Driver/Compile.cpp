@@ -1,0 +1,185 @@
+//===- Compile.cpp - compile(): the one entry of the compiler ---------------===//
+#include "moec/Driver/Compile.h"
+#include "Console.h"
+#include "Emit.h"
+#include "OutputFile.h"
+#include "Summary.h"
+
+#include "moec/Driver/Pipelines.h"
+#include "moec/Import/Import.h"
+#include "moec/InitAll.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+namespace sys = llvm::sys;
+using namespace moec;
+
+namespace {
+
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, MLIRContext &context, raw_ostream &messages)
+      : options(options), context(context), console(&context, messages, options.remarks, options.progress) {
+    timing.setEnabled(options.timing);
+    timing.setOutput(createOutputStrategy(DefaultTimingManager::OutputFormat::Text, messages));
+  }
+
+  CompileStatus run();
+
+private:
+  CompileStatus checkOptions();
+  CompileStatus load();
+  CompileStatus runStage(Stage stage);
+  CompileStatus runPasses(Stage stage);
+  CompileStatus checkContract(Stage stage);
+  CompileStatus write();
+  bool isMlir() const;
+
+  const CompileOptions &options;
+  MLIRContext &context;
+  Console console;
+  DefaultTimingManager timing;
+  TimingScope timingScope;
+  OwningOpRef<ModuleOp> module;
+  Summary summary;
+};
+
+} // namespace
+
+bool Compilation::isMlir() const {
+  StringRef extension = sys::path::extension(options.input);
+  return extension == ".mlir" || extension == ".mlirbc";
+}
+
+CompileStatus Compilation::checkOptions() {
+  for (const std::string &name : options.disabledPasses) {
+    if (llvm::is_contained(getOptionalPasses(), name))
+      continue;
+    if (PassInfo::lookup(name))
+      console.error("pass '" + name + "' cannot be disabled; the optional passes are " +
+                    llvm::join(getOptionalPasses(), ", "));
+    else
+      console.error("unknown pass '" + name + "'; the optional passes are " + llvm::join(getOptionalPasses(), ", "));
+    return CompileStatus::Refused;
+  }
+  if (options.output == "-" && options.lastStage == Stage::Emit) {
+    console.error("standard output takes text only; name a file, or an earlier stage");
+    return CompileStatus::Refused;
+  }
+  if (options.lastStage == Stage::Import && isMlir()) {
+    console.error("'" + options.input + "' is past stage import");
+    return CompileStatus::Refused;
+  }
+  return CompileStatus::Success;
+}
+
+/// Reads the input: an ONNX model through stage `import`, MLIR as it is.
+CompileStatus Compilation::load() {
+  if (!sys::fs::exists(options.input)) {
+    console.error("'" + options.input + "' does not exist");
+    return CompileStatus::Refused;
+  }
+  if (isMlir()) {
+    module = parseSourceFile<ModuleOp>(options.input, ParserConfig(&context));
+    return module ? CompileStatus::Success : CompileStatus::Refused;
+  }
+  console.beginStage(Stage::Import);
+  TimingScope scope = timingScope.nest(getStageName(Stage::Import));
+  FailureOr<OwningOpRef<ModuleOp>> imported = importOnnx(context, options.input);
+  if (failed(imported)) {
+    if (console.getErrorCount() != 0)
+      return CompileStatus::Refused;
+    console.internalError("stage import failed without a message");
+    return CompileStatus::InternalError;
+  }
+  module = std::move(*imported);
+  console.endStage(Stage::Import);
+  return checkContract(Stage::Import);
+}
+
+CompileStatus Compilation::checkContract(Stage stage) {
+  if (succeeded(verify(*module)) && succeeded(verifyStage(*module, stage)))
+    return CompileStatus::Success;
+  console.internalError("the module breaks the contract of stage " + getStageName(stage));
+  return CompileStatus::InternalError;
+}
+
+/// A pass that fails with a message on a module that is still valid refuses the input; any other failure is ours.
+CompileStatus Compilation::runPasses(Stage stage) {
+  PassManager pm(&context);
+  TimingScope scope = timingScope.nest(getStageName(stage));
+  pm.enableTiming(scope);
+  buildPipeline(pm, stage, {options.disabledPasses, options.cpus});
+  unsigned errorsBefore = console.getErrorCount();
+  if (succeeded(pm.run(*module)))
+    return CompileStatus::Success;
+  bool explained = console.getErrorCount() != errorsBefore;
+  console.setMuted(true);
+  bool valid = succeeded(verify(*module));
+  console.setMuted(false);
+  if (explained && valid)
+    return CompileStatus::Refused;
+  console.internalError("stage " + getStageName(stage) +
+                        (valid ? " failed without a message" : " produced an invalid module"));
+  return CompileStatus::InternalError;
+}
+
+CompileStatus Compilation::runStage(Stage stage) {
+  console.beginStage(stage);
+  if (CompileStatus status = runPasses(stage); status != CompileStatus::Success)
+    return status;
+  console.endStage(stage);
+  if (stage == Stage::Raise)
+    summary.gather(*module);
+  return checkContract(stage);
+}
+
+CompileStatus Compilation::write() {
+  if (options.output == "-") {
+    module->print(llvm::outs());
+    llvm::outs().flush();
+    return CompileStatus::Success;
+  }
+  llvm::Expected<uint64_t> size = writeFileAtomically(options.output, [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
+    if (options.lastStage != Stage::Emit)
+      module->print(os);
+    else if (failed(emitArtifact(*module, options, os)))
+      return llvm::createStringError("code cannot be made for the kernels");
+    return llvm::Error::success();
+  });
+  if (!size) {
+    console.error("cannot write '" + options.output + "': " + llvm::toString(size.takeError()));
+    return CompileStatus::Refused;
+  }
+  summary.print(console.stream(), options.output, *size, console.getWarningCount(), console.getRemarkCount(),
+                console.getSeconds());
+  return CompileStatus::Success;
+}
+
+CompileStatus Compilation::run() {
+  timingScope = timing.getRootScope();
+  CompileStatus status = checkOptions();
+  if (status == CompileStatus::Success)
+    status = load();
+  for (Stage stage : ArrayRef(allStages).drop_front()) {
+    if (status != CompileStatus::Success || stage > options.lastStage)
+      break;
+    status = runStage(stage);
+  }
+  return status == CompileStatus::Success ? write() : status;
+}
+
+CompileStatus moec::compile(const CompileOptions &options, raw_ostream &messages) {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  MLIRContext context(registry);
+  return Compilation(options, context, messages).run();
+}

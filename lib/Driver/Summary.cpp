@@ -1,0 +1,79 @@
+//===- Summary.cpp - what a compilation found and made ----------------------===//
+#include "Summary.h"
+
+#include "moec/Dialect/Moe/RouterText.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using llvm::format;
+using llvm::raw_string_ostream;
+using namespace moec;
+
+static std::string describe(moe::ExpertsOp layer) {
+  std::string text;
+  raw_string_ostream os(text);
+  os << layer.getForm().value_or("experts") << ", " << layer.getExpertCount() << " experts, "
+     << layer.getSelectedCount() << " per token, ";
+  if (auto route = layer.getExperts().getDefiningOp<moe::RouteOp>())
+    os << "router " << moe::describeRouter(route.getRouter());
+  else
+    os << "router as plain operators";
+  return text;
+}
+
+/// What `load` adds to the number of parameters: quantised weights count the values they stand for, and their scales
+/// and zero points nothing.
+static uint64_t countParameters(moe::LoadWeightOp load) {
+  for (OpOperand &use : load->getUses())
+    if (auto dequantize = dyn_cast<moe::DequantizeOp>(use.getOwner()))
+      return use.get() == dequantize.getQ() ? cast<ShapedType>(dequantize.getType()).getNumElements() : 0;
+  auto type = cast<ShapedType>(load.getType());
+  return isa<FloatType>(type.getElementType()) ? type.getNumElements() : 0;
+}
+
+void Summary::gather(ModuleOp module) {
+  DenseSet<StringRef> counted;
+  module.walk([&](Operation *op) {
+    if (auto load = dyn_cast<moe::LoadWeightOp>(op)) {
+      if (counted.insert(load.getWeight()).second)
+        parameterCount += countParameters(load);
+    } else if (auto layer = dyn_cast<moe::ExpertsOp>(op)) {
+      ++layerCount;
+      std::string description = describe(layer);
+      if (runs.empty() || runs.back().description != description)
+        runs.push_back({std::move(description), 0});
+      ++runs.back().count;
+    }
+  });
+}
+
+static void printCount(raw_ostream &os, unsigned count, StringRef noun) {
+  os << count << ' ' << noun << (count == 1 ? "" : "s");
+}
+
+/// 1944192 as "1,944,192".
+static std::string groupDigits(uint64_t value) {
+  std::string digits = std::to_string(value);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(at, ",");
+  return digits;
+}
+
+void Summary::print(raw_ostream &os, StringRef output, uint64_t bytes, unsigned warnings, unsigned remarks,
+                    double seconds) const {
+  printCount(os, layerCount, "MoE layer");
+  os << (runs.empty() ? "\n" : ":\n");
+  for (const LayerRun &run : runs)
+    os << "  " << run.count << " x " << run.description << '\n';
+  os << groupDigits(parameterCount) << " parameters\n";
+  os << output << ": " << format("%.2f MB", bytes / 1e6) << ", ";
+  printCount(os, warnings, "warning");
+  if (remarks) {
+    os << ", ";
+    printCount(os, remarks, "remark");
+  }
+  os << format(", %.2f s\n", seconds);
+}

@@ -1,0 +1,36 @@
+//===- Summary.h - what a compilation found and made ------------------------===//
+#ifndef MOEC_DRIVER_SUMMARY_H
+#define MOEC_DRIVER_SUMMARY_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+#include <vector>
+
+namespace llvm {
+class raw_ostream;
+} // namespace llvm
+
+namespace moec {
+
+/// The facts that the closing lines state, gathered from the module after `raise`, where layers are still whole.
+class Summary {
+public:
+  void gather(mlir::ModuleOp module);
+  void print(llvm::raw_ostream &os, llvm::StringRef output, uint64_t bytes, unsigned warnings, unsigned remarks,
+             double seconds) const;
+
+private:
+  /// Equal layers in a row are one line.
+  struct LayerRun {
+    std::string description;
+    unsigned count;
+  };
+  std::vector<LayerRun> runs;
+  unsigned layerCount = 0;
+  uint64_t parameterCount = 0;
+};
+
+} // namespace moec
+
+#endif // MOEC_DRIVER_SUMMARY_H

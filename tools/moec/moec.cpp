@@ -1,0 +1,84 @@
+//===- moec.cpp - compiles a model to a .moe file ---------------------------===//
+//
+// Command line to CompileOptions; compile() does the rest.
+//
+//===----------------------------------------------------------------------===//
+#include "moec/Driver/Compile.h"
+#include "moec/Driver/CrashMessages.h"
+#include "moec/InitAll.h"
+
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+using namespace moec;
+
+static cl::OptionCategory category("moec options");
+
+static cl::opt<std::string> input(cl::Positional, cl::Required, cl::value_desc("MODEL.onnx|FILE.mlir"),
+                                  cl::desc("<model.onnx or file.mlir>"), cl::cat(category));
+static cl::opt<std::string> output("o", cl::Required, cl::value_desc("file"), cl::cat(category),
+                                   cl::desc("File to write; - writes the text of an earlier stage to standard output"));
+enum class Target { Cpu };
+static cl::opt<Target> target("target", cl::init(Target::Cpu), cl::cat(category), cl::desc("Device to compile for:"),
+                              cl::values(clEnumValN(Target::Cpu, "cpu", "processors (default)")));
+static cl::list<std::string>
+    cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
+         cl::desc("Code variants, best first (default x86-64-v4,x86-64-v3), or native for this machine"));
+static cl::opt<Stage> compileTo("compile-to", cl::init(Stage::Emit), cl::cat(category), cl::desc("Last stage to run:"),
+                                cl::values(clEnumValN(Stage::Import, "import", "read the ONNX graph"),
+                                           clEnumValN(Stage::Raise, "raise", "recognise routed layers, attention, norms"),
+                                           clEnumValN(Stage::LowerOnnx, "lower-onnx", "lower the other operators"),
+                                           clEnumValN(Stage::Optimize, "optimize", "fuse, decompose, encode weights"),
+                                           clEnumValN(Stage::Schedule, "schedule", "form kernels and the step program"),
+                                           clEnumValN(Stage::Lower, "lower", "lower kernels to LLVM"),
+                                           clEnumValN(Stage::Emit, "emit", "write the .moe file (default)")));
+static cl::list<std::string> disable("disable", cl::CommaSeparated, cl::value_desc("pass,..."), cl::cat(category),
+                                     cl::desc("Optional passes to leave out"));
+static cl::opt<bool> remarks("remarks", cl::cat(category),
+                             cl::desc("Say what kept a structure from being recognised or improved"));
+static cl::opt<bool> timing("timing", cl::cat(category), cl::desc("Print the time of each pass"));
+static cl::opt<bool> verbose("verbose", cl::cat(category),
+                             cl::desc("Print progress always, and stack traces of internal errors"));
+enum class Tokenizer { None, Byte };
+static cl::opt<Tokenizer> tokenizer("tokenizer", cl::init(Tokenizer::None), cl::cat(category),
+                                    cl::desc("How text becomes token ids:"),
+                                    cl::values(clEnumValN(Tokenizer::None, "none", "not stated (default)"),
+                                               clEnumValN(Tokenizer::Byte, "byte", "ids are the bytes of the text")));
+static cl::opt<int64_t> bos("bos", cl::value_desc("id"), cl::cat(category), cl::desc("Token that opens every text"));
+static cl::list<int64_t> stop("stop", cl::CommaSeparated, cl::value_desc("id,..."), cl::cat(category),
+                              cl::desc("Tokens that end a text"));
+
+static CompileOptions makeOptions() {
+  CompileOptions options;
+  options.input = input;
+  options.output = output;
+  options.lastStage = compileTo;
+  if (!cpus.empty())
+    options.cpus.assign(cpus.begin(), cpus.end());
+  options.disabledPasses.assign(disable.begin(), disable.end());
+  options.tokenizer.bytes = tokenizer == Tokenizer::Byte;
+  if (bos.getNumOccurrences())
+    options.tokenizer.bos = bos;
+  options.tokenizer.stop.assign(stop.begin(), stop.end());
+  options.remarks = remarks;
+  options.timing = timing;
+  options.progress = verbose || sys::Process::StandardErrIsDisplayed();
+  return options;
+}
+
+int main(int argc, char **argv) {
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv, "compiles an ONNX model with mixture-of-experts layers into one .moe file\n");
+  installCrashMessages(verbose);
+  registerAllPasses();
+  switch (compile(makeOptions(), errs())) {
+  case CompileStatus::Success:
+    return 0;
+  case CompileStatus::Refused:
+    return 1;
+  case CompileStatus::InternalError:
+    return internalErrorExitCode;
+  }
+}
