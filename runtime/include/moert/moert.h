@@ -122,6 +122,20 @@ MOERT_API uint64_t moert_program_weight_bytes(const moert_program_t *program);
 
 typedef struct {
   size_t size;
+  const char *name;
+  uint32_t element_type;
+  uint32_t encoding;          // MOERT_ENCODING_*
+  uint32_t rank;
+  const int64_t *dims;        // logical extents
+  uint64_t offset, byte_size; // in the weight data
+} moert_weight_info_t;
+
+MOERT_API size_t moert_program_weight_count(const moert_program_t *program);
+MOERT_API moert_status_t moert_program_weight(const moert_program_t *program, size_t index,
+                                              moert_weight_info_t *out_info);
+
+typedef struct {
+  size_t size;
   const char *name, *form, *router;
   uint32_t experts, selected;
   size_t range_count; // byte ranges of its experts

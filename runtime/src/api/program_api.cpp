@@ -5,14 +5,12 @@
 
 using namespace moert;
 
-static moert_status_t openSource(FileSource &source, const moert_program_options_t &options,
-                                 moert_program_t **result) {
-  return guarded([&]() -> Status {
-    auto handle = std::make_unique<moert_program>();
-    MOERT_TRY(Program::open(source, options, handle->program));
-    *result = handle.release();
-    return Status::success();
-  });
+static Status openProgram(const FileSource &source, const moert_program_options_t &options,
+                          moert_program_t **result) {
+  auto handle = std::make_unique<moert_program>();
+  MOERT_TRY(Program::open(source, options, handle->program));
+  *result = handle.release();
+  return Status::success();
 }
 
 static Status readProgramOptions(const moert_program_options_t *given, moert_program_options_t &options) {
@@ -24,29 +22,30 @@ static Status readProgramOptions(const moert_program_options_t *given, moert_pro
 
 moert_status_t moert_program_open(const char *path, const moert_program_options_t *options,
                                   moert_program_t **out_program) {
-  FileSource source;
-  moert_program_options_t known;
-  const moert_status_t status = guarded([&]() -> Status {
+  return guarded([&]() -> Status {
     MOERT_TRY(requireArgument(path, "path"));
     MOERT_TRY(requireArgument(out_program, "out_program"));
+    moert_program_options_t known;
     MOERT_TRY(readProgramOptions(options, known));
-    return source.open(path);
+    FileSource source;
+    Status status = source.open(path);
+    if (status.ok())
+      status = openProgram(source, known, out_program);
+    return status.ok() ? Status::success() : failure(status.getCode(), path, ": ", status.getMessage());
   });
-  return status == MOERT_OK ? openSource(source, known, out_program) : status;
 }
 
 moert_status_t moert_program_open_memory(const void *bytes, size_t byte_count, const moert_program_options_t *options,
                                          moert_program_t **out_program) {
-  FileSource source;
-  moert_program_options_t known;
-  const moert_status_t status = guarded([&]() -> Status {
+  return guarded([&]() -> Status {
     MOERT_TRY(requireArgument(bytes, "bytes"));
     MOERT_TRY(requireArgument(out_program, "out_program"));
+    moert_program_options_t known;
     MOERT_TRY(readProgramOptions(options, known));
+    FileSource source;
     source.open({static_cast<const std::byte *>(bytes), byte_count});
-    return Status::success();
+    return openProgram(source, known, out_program);
   });
-  return status == MOERT_OK ? openSource(source, known, out_program) : status;
 }
 
 void moert_program_close(moert_program_t *program) { delete program; }
@@ -127,6 +126,21 @@ const char *moert_program_variant(const moert_program_t *program) {
 
 uint64_t moert_program_weight_bytes(const moert_program_t *program) {
   return program ? getArtifact(program).weightData().size : 0;
+}
+
+size_t moert_program_weight_count(const moert_program_t *program) {
+  return program ? getArtifact(program).weights.size() : 0;
+}
+
+moert_status_t moert_program_weight(const moert_program_t *program, size_t index, moert_weight_info_t *out_info) {
+  return guarded([&]() -> Status {
+    MOERT_TRY(requireArgument(program, "program"));
+    MOERT_TRY(requireIndex("weight", index, getArtifact(program).weights.size()));
+    const Weight &weight = getArtifact(program).weights[index];
+    return writeInfo(out_info, {0, weight.name.c_str(), weight.elementType, weight.encoding,
+                                static_cast<uint32_t>(weight.dims.size()), weight.dims.data(), weight.offset,
+                                weight.size});
+  });
 }
 
 size_t moert_program_layer_count(const moert_program_t *program) {

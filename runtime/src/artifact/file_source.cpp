@@ -18,12 +18,12 @@ FileSource::~FileSource() {
 Status FileSource::open(const char *path) {
   descriptor = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
-    return failure(MOERT_IO_ERROR, "cannot open '", path, "': ", std::strerror(errno));
+    return failure(MOERT_IO_ERROR, "cannot be opened: ", std::strerror(errno));
   struct stat facts;
   if (fstat(descriptor, &facts) != 0)
-    return failure(MOERT_IO_ERROR, "cannot examine '", path, "': ", std::strerror(errno));
+    return failure(MOERT_IO_ERROR, "cannot be examined: ", std::strerror(errno));
   if (!S_ISREG(facts.st_mode))
-    return failure(MOERT_IO_ERROR, "cannot open '", path, "': not a regular file");
+    return failure(MOERT_IO_ERROR, "not a regular file");
   fileSize = static_cast<uint64_t>(facts.st_size);
   return Status::success();
 }

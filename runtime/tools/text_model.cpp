@@ -1,0 +1,123 @@
+// Inputs are known by the names that exporters of language models give them.
+#include "text_model.h"
+
+#include <cmath>
+#include <limits>
+
+namespace moert::tools {
+
+static std::vector<bool> findStateTensors(const moert_program_t *program, size_t count, uint32_t moert_state_t::*side) {
+  std::vector<bool> carries(count);
+  for (size_t i = 0; i < moert_program_state_count(program); ++i) {
+    moert_state_t state;
+    check(moert_program_state(program, i, &state));
+    carries[state.*side] = true;
+  }
+  return carries;
+}
+
+static TextSignature::Role findRole(const std::string &name) {
+  if (name == "input_ids")
+    return TextSignature::Role::Tokens;
+  if (name == "position_ids")
+    return TextSignature::Role::Positions;
+  if (name == "attention_mask")
+    return TextSignature::Role::Mask;
+  throw ToolError("cannot generate: no rule how to feed input '" + name + "'");
+}
+
+static size_t findLogits(const moert_program_t *program) {
+  const size_t count = moert_program_output_count(program);
+  const std::vector<bool> isState = findStateTensors(program, count, &moert_state_t::output);
+  if (const int64_t named = moert_program_find_output(program, "logits"); named >= 0)
+    return static_cast<size_t>(named);
+  for (size_t i = 0; i < count; ++i)
+    if (!isState[i])
+      return i;
+  throw ToolError("cannot generate: the model has no output besides its state");
+}
+
+TextSignature::TextSignature(const moert_program_t *program)
+    : logits(findLogits(program)), hasState(moert_program_state_count(program) != 0) {
+  const size_t count = moert_program_input_count(program);
+  const std::vector<bool> isState = findStateTensors(program, count, &moert_state_t::input);
+  bool hasTokens = false;
+  for (size_t i = 0; i < count; ++i) {
+    if (isState[i])
+      continue;
+    const moert_tensor_info_t info = getInput(program, i);
+    if (info.rank != 2)
+      throw ToolError("cannot generate: input '" + std::string(info.name) + "' has rank " +
+                      std::to_string(info.rank) + ", expected 2");
+    inputs.push_back({findRole(info.name), info.element_type});
+    hasTokens |= inputs.back().role == Role::Tokens;
+  }
+  if (!hasTokens)
+    throw ToolError("cannot generate: the model has no input 'input_ids'");
+}
+
+TextModel::TextModel(const moert_program_t *program, const moert_session_options_t &options)
+    : signature(program), session(createSession(program, options)) {}
+
+void TextModel::reset() {
+  text.clear();
+  check(moert_session_state_reset(session.get()));
+}
+
+Tensor TextModel::makeInput(const TextSignature::Input &input, const std::vector<int64_t> &tokens,
+                            int64_t before) const {
+  const auto added = static_cast<int64_t>(tokens.size());
+  const bool isMask = input.role == TextSignature::Role::Mask;
+  const int64_t length = isMask ? before + added : added;
+  Tensor tensor{input.elementType, {1, length}, {}};
+  resize(tensor);
+  for (int64_t i = 0; i < length; ++i)
+    setElement(tensor, i, isMask ? 1.0
+                          : input.role == TextSignature::Role::Tokens ? double(tokens[static_cast<size_t>(i)])
+                                                                      : double(before + i));
+  return tensor;
+}
+
+void TextModel::readScores() {
+  moert_tensor_view_t view;
+  check(moert_session_output(session.get(), signature.logits, &view));
+  const int64_t vocabulary = view.rank ? view.dims[view.rank - 1] : 0;
+  if (vocabulary == 0 || view.byte_size == 0)
+    throw ToolError("cannot generate: output of type " + describeTensor(view) + " has no scores");
+  const auto count = static_cast<int64_t>(view.byte_size / moert_element_type_size(view.element_type));
+  scores.resize(static_cast<size_t>(vocabulary));
+  for (int64_t i = 0; i < vocabulary; ++i) {
+    const double score = getElement(view, count - vocabulary + i);
+    scores[static_cast<size_t>(i)] = std::isnan(score) ? -std::numeric_limits<double>::infinity() : score;
+  }
+}
+
+void TextModel::append(const std::vector<int64_t> &tokens) {
+  const auto before = static_cast<int64_t>(text.size());
+  text.insert(text.end(), tokens.begin(), tokens.end());
+  std::vector<Tensor> tensors;
+  std::vector<moert_tensor_view_t> views;
+  for (const TextSignature::Input &input : signature.inputs)
+    tensors.push_back(signature.hasState ? makeInput(input, tokens, before) : makeInput(input, text, 0));
+  for (Tensor &tensor : tensors)
+    views.push_back(tensor.getView());
+  check(moert_session_step(session.get(), views.data(), views.size(), nullptr, 0));
+  readScores();
+}
+
+std::vector<int64_t> tokenize(const moert_program_t *program, const std::string &text) {
+  moert_tokenizer_info_t tokenizer = {sizeof(tokenizer), 0, 0, 0, 0, nullptr};
+  check(moert_program_tokenizer(program, &tokenizer));
+  if (tokenizer.kind != MOERT_TOKENIZER_BYTE)
+    throw ToolError("cannot generate: the file has no tokenizer (compile with --tokenizer=byte if its tokens are bytes)");
+  std::vector<int64_t> tokens;
+  if (tokenizer.has_bos)
+    tokens.push_back(tokenizer.bos);
+  for (const char character : text)
+    tokens.push_back(static_cast<unsigned char>(character));
+  if (tokens.empty())
+    throw ToolError("cannot generate from an empty text: the file has no opening token");
+  return tokens;
+}
+
+} // namespace moert::tools

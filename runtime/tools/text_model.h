@@ -1,0 +1,45 @@
+// A language model: a program that maps token ids to scores of the next one, with or without state.
+#pragma once
+#include "tensor.h"
+#include "tool_error.h"
+
+namespace moert::tools {
+
+// How the inputs and outputs of a program take part. Throws ToolError if the program is no such model.
+struct TextSignature {
+  explicit TextSignature(const moert_program_t *program);
+
+  enum class Role { Tokens, Positions, Mask };
+  struct Input {
+    Role role;
+    uint32_t elementType;
+  };
+  std::vector<Input> inputs; // those that do not carry state
+  size_t logits;             // the output that scores, in signature order
+  bool hasState;
+};
+
+class TextModel {
+public:
+  TextModel(const moert_program_t *program, const moert_session_options_t &options);
+
+  // Forgets the text so far.
+  void reset();
+  // Continues the text by these tokens; afterwards `getScores` are those of the token that follows.
+  void append(const std::vector<int64_t> &tokens);
+  const std::vector<double> &getScores() const { return scores; }
+
+private:
+  Tensor makeInput(const TextSignature::Input &input, const std::vector<int64_t> &tokens, int64_t before) const;
+  void readScores();
+
+  TextSignature signature;
+  SessionHandle session;
+  std::vector<int64_t> text;
+  std::vector<double> scores;
+};
+
+// Tokens of a text by the file's byte tokenizer, opened by its opening token if it has one.
+std::vector<int64_t> tokenize(const moert_program_t *program, const std::string &text);
+
+} // namespace moert::tools

@@ -1,0 +1,56 @@
+// Events are "complete" events of the trace format, times in microseconds.
+#include "trace_report.h"
+
+#include "tool_error.h"
+
+namespace moert::tools {
+
+TraceReport::TraceReport(const moert_program_t *program) : program(program) {
+  json.beginObject().member("displayTimeUnit", "ns").key("traceEvents").beginArray();
+}
+
+void TraceReport::attach(moert_session_options_t &options) {
+  options.trace_context = this;
+  options.trace = [](void *context, const moert_trace_dispatch_t *dispatch) {
+    static_cast<TraceReport *>(context)->record(*dispatch);
+  };
+}
+
+void TraceReport::beginEvent(const char *name, uint32_t thread, uint64_t beginNs, uint64_t endNs) {
+  json.newLine().beginObject().member("name", name).member("ph", "X").member("pid", 1).member("tid", thread);
+  json.member("ts", static_cast<double>(beginNs) / 1e3).member("dur", static_cast<double>(endNs - beginNs) / 1e3);
+}
+
+void TraceReport::writeWeights(const moert_trace_dispatch_t &dispatch) {
+  json.key("weights").beginArray();
+  for (size_t i = 0; i < dispatch.weight_count; ++i) {
+    moert_weight_info_t weight = {sizeof(weight), nullptr, 0, 0, 0, nullptr, 0, 0};
+    check(moert_program_weight(program, dispatch.weights[i], &weight));
+    json.beginObject().member("name", weight.name).member("offset", weight.offset);
+    json.member("bytes", weight.byte_size).endObject();
+  }
+  json.endArray();
+}
+
+// The dispatch as a row of its own, the tasks on the rows of their threads.
+void TraceReport::record(const moert_trace_dispatch_t &dispatch) {
+  constexpr uint32_t dispatchRow = 0;
+  beginEvent(dispatch.node, dispatchRow, dispatch.begin_ns, dispatch.end_ns);
+  json.member("cat", "dispatch").key("args").beginObject().member("kernel", dispatch.kernel);
+  json.member("tasks", dispatch.grid).member("work", dispatch.work).member("allocations", dispatch.allocations);
+  writeWeights(dispatch);
+  json.endObject().endObject();
+  for (size_t i = 0; i < dispatch.task_count; ++i) {
+    const moert_trace_task_t &task = dispatch.tasks[i];
+    beginEvent(dispatch.kernel, 1 + task.thread, task.begin_ns, task.end_ns);
+    json.member("cat", "tasks").key("args").beginObject().member("begin", task.begin).member("end", task.end);
+    json.endObject().endObject();
+  }
+}
+
+std::string TraceReport::finish() {
+  json.newLine().endArray().endObject();
+  return json.getText() + "\n";
+}
+
+} // namespace moert::tools
