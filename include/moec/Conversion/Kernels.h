@@ -18,6 +18,9 @@ void registerLinalgKernels(mlir::DialectRegistry &registry);
 /// moe.route, moe.group, moe.grouped_matmul and moe.combine.
 void registerMoeKernels(mlir::DialectRegistry &registry);
 
+/// All ops of the nn dialect.
+void registerNnKernels(mlir::DialectRegistry &registry);
+
 } // namespace moec
 
 #endif // MOEC_CONVERSION_KERNELS_H
