@@ -1,0 +1,74 @@
+//===- MatmulTiling.h - how a grouped matmul is cut into tasks and tiles ----===//
+//
+// The grid of a grouped matmul is (group slot, column block). Its constants depend on the extents of the weight alone,
+// so that host and every code variant agree; the register tile depends on the machine.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_LIB_CONVERSION_KERNELS_MATMULTILING_H
+#define MOEC_LIB_CONVERSION_KERNELS_MATMULTILING_H
+
+#include "moec/Dialect/Step/KernelInterface.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace moec {
+
+/// Columns of a panel, the unit of the stored form and of column blocks.
+constexpr int64_t panelWidth = 16;
+/// Panels a tile of the widest micro-kernel spans.
+constexpr int64_t widestPanels = 4;
+/// An upper bound of the rows of a register tile on any machine.
+constexpr int64_t mostTileRows = 14;
+
+/// The task grid of a product with `panels` panels and `inner` terms in each sum.
+struct MatmulGrid {
+  /// Rows of one expert that one task takes: as many as fit into half a megabyte once packed.
+  int64_t rowsPerTask;
+  /// Panels of a column block: 16 blocks if the product is wide enough, but neither so narrow that packing the rows
+  /// shows nor so wide that few tasks are left.
+  int64_t panelsPerTask;
+  int64_t columnBlocks;
+
+  MatmulGrid(int64_t panels, int64_t inner) {
+    constexpr int64_t packedBytes = 512 * 1024;
+    int64_t tiles = packedBytes / (4 * packedStride(inner) * mostTileRows);
+    rowsPerTask = mostTileRows * std::clamp<int64_t>(tiles, 2, 12);
+    int64_t wanted = (panels + 16 * widestPanels - 1) / (16 * widestPanels) * widestPanels;
+    panelsPerTask = std::clamp<int64_t>(wanted, 2 * widestPanels, 8 * widestPanels);
+    columnBlocks = (panels + panelsPerTask - 1) / panelsPerTask;
+  }
+
+  /// Floats from one packed row to the next. The padding keeps rows of a power-of-two length off each other's cache
+  /// sets.
+  static int64_t packedStride(int64_t inner) { return (inner + panelWidth - 1) / panelWidth * panelWidth + panelWidth; }
+
+  int64_t packedBytes(int64_t inner) const { return 4 * rowsPerTask * packedStride(inner); }
+  int64_t tileBytes() const { return 4 * mostTileRows * widestPanels * panelWidth; }
+};
+
+/// The register tile of a machine: accumulators leave room for the columns of one step and a broadcast row value.
+struct RegisterTile {
+  int64_t rows;
+  int64_t vectorsPerPanel;
+  int64_t accumulators;
+
+  explicit RegisterTile(const step::KernelContext &context) {
+    vectorsPerPanel = std::max<int64_t>(1, panelWidth / context.vectorLanes);
+    accumulators = context.vectorRegisters >= 32 ? (vectorsPerPanel == 1 ? 28 : 24) : 12;
+    // One vector per panel needs two panels a step to use each broadcast twice.
+    rows = std::min(mostTileRows, accumulators / std::max<int64_t>(2, vectorsPerPanel));
+  }
+
+  /// The panels a micro-kernel of `tileRows` rows walks side by side. Few rows take many, so that enough independent
+  /// sums are in flight; only a task of less than `rows` rows may have a tile of four panels.
+  int64_t panels(int64_t tileRows) const {
+    if (tileRows * widestPanels <= rows)
+      return widestPanels;
+    return 2 * tileRows * vectorsPerPanel <= accumulators ? 2 : 1;
+  }
+};
+
+} // namespace moec
+
+#endif // MOEC_LIB_CONVERSION_KERNELS_MATMULTILING_H

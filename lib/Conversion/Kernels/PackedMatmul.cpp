@@ -1,0 +1,195 @@
+//===- PackedMatmul.cpp - a grouped matmul with a weight in panels ----------===//
+//
+// A task packs its rows once (gathered, scaled, extended to f32, padded apart) and walks its panels; under each group
+// of panels it walks blocks of rows. A micro-kernel keeps the sums of rows x panels in registers over all of K and
+// leaves them in a tile in scratch memory, where the epilogue adds the bias, applies the activation and stores. Each sum
+// runs over ascending k in one accumulator, whatever the row count, so the bits of a row do not depend on its companions.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ExpertActivation.h"
+#include "GroupedMatmulTask.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+namespace {
+
+/// Emits the loops of one task.
+class PackedMatmul {
+public:
+  explicit PackedMatmul(GroupedMatmulTask &task);
+
+  void emitBlocks(Value blockBegin, Value blockEnd);
+
+private:
+  void packRows();
+  void packRow(Value row);
+  void emitPanels(Value panelBegin, Value panelEnd);
+  void emitRowBlock(Value firstRow, Value rows, Value panelBegin, Value panelEnd);
+  void emitMicroKernel(int64_t rows, int64_t panels, Value firstRow, Value panel, Value tileColumn);
+  void emitEpilogue(Value firstRow, Value rows, Value panelBegin, Value panelEnd);
+  void emitResultVector(Value tileRow, Value place, Value tileColumn, Value unit, Value mask);
+
+  GroupedMatmulTask &task;
+  LoopEmitter &emit;
+  RegisterTile registerTile;
+  VectorType vectorType;
+  /// Panels that make one vector of results: gate and linear, or one.
+  int64_t unitPanels;
+  int64_t panels;
+  /// f32 views of the scratch memory: packed rows, and sums of one row block.
+  Value packed, tile;
+  Value rowCount;
+};
+
+} // namespace
+
+PackedMatmul::PackedMatmul(GroupedMatmulTask &task)
+    : task(task), emit(task.emit), registerTile(task.context),
+      vectorType(VectorType::get(panelWidth, task.emit.builder.getF32Type())),
+      unitPanels(task.activation.isGated() ? 2 : 1), panels(cast<MemRefType>(task.w.getType()).getDimSize(1)) {
+  auto f32 = emit.builder.getF32Type();
+  auto packedType = MemRefType::get({task.grid.rowsPerTask, MatmulGrid::packedStride(task.inner)}, f32);
+  auto tileType = MemRefType::get({mostTileRows, widestPanels * panelWidth}, f32);
+  packed = emit.make<memref::ViewOp>(packedType, task.context.scratch, emit.index(0), ValueRange());
+  tile = emit.make<memref::ViewOp>(tileType, task.context.scratch, emit.index(task.grid.packedBytes(task.inner)),
+                                   ValueRange());
+  rowCount = emit.sub(task.rowEnd, task.rowBegin);
+}
+
+void PackedMatmul::packRow(Value row) {
+  GroupedMatmulTask::SourceRow source = task.sourceRow(emit.add(task.rowBegin, row));
+  int64_t whole = task.inner / panelWidth * panelWidth;
+  emit.loop(emit.index(0), emit.index(whole), panelWidth, [&](Value k) {
+    Value values = emit.loadReals(task.x, {source.token, k}, panelWidth);
+    if (source.factor)
+      values = emit.make<arith::MulFOp>(values, emit.make<vector::BroadcastOp>(vectorType, source.factor));
+    emit.storeReals(values, packed, {row, k});
+  });
+  emit.loop(emit.index(whole), emit.index(task.inner), 1, [&](Value k) {
+    Value value = emit.loadReal(task.x, {source.token, k});
+    if (source.factor)
+      value = emit.make<arith::MulFOp>(value, source.factor);
+    emit.store(value, packed, {row, k});
+  });
+}
+
+void PackedMatmul::packRows() {
+  emit.loop(emit.index(0), rowCount, 1, [&](Value row) { packRow(row); });
+}
+
+void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, Value firstRow, Value panel, Value tileColumn) {
+  // At the edge of the weight a tile repeats the last panel; the epilogue skips what lies beyond.
+  SmallVector<Value> panelAt;
+  for (int64_t i = 0; i < tilePanels; ++i)
+    panelAt.push_back(emit.min(emit.add(panel, i), emit.index(panels - 1)));
+  SmallVector<Value> rowAt;
+  for (int64_t i = 0; i < rows; ++i)
+    rowAt.push_back(emit.add(firstRow, i));
+
+  SmallVector<Value> zeros(rows * tilePanels, emit.real(vectorType, 0.0));
+  auto multiplyAdd = [&](Value k, ValueRange sums) {
+    SmallVector<Value> next, weights;
+    for (Value at : panelAt)
+      weights.push_back(emit.loadReals(task.w, {task.expert, at, k, emit.index(0)}, panelWidth));
+    for (int64_t i = 0; i < rows; ++i) {
+      Value value = emit.make<vector::BroadcastOp>(vectorType, emit.load(packed, {rowAt[i], k}));
+      for (int64_t j = 0; j < tilePanels; ++j)
+        next.push_back(emit.make<vector::FMAOp>(value, weights[j], sums[i * tilePanels + j]));
+    }
+    return next;
+  };
+  auto sums = emit.loop(emit.index(0), emit.index(task.inner), 1, zeros, multiplyAdd);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < tilePanels; ++j)
+      emit.storeReals(sums[i * tilePanels + j], tile, {emit.index(i), emit.add(tileColumn, j * panelWidth)});
+}
+
+void PackedMatmul::emitRowBlock(Value firstRow, Value rows, Value panelBegin, Value panelEnd) {
+  SmallVector<int64_t> cases;
+  for (int64_t count = 1; count <= registerTile.rows; ++count)
+    cases.push_back(count);
+  auto byRows = scf::IndexSwitchOp::create(emit.builder, emit.loc, TypeRange(), rows, cases, cases.size());
+  for (auto [count, region] : llvm::zip_equal(cases, byRows.getCaseRegions())) {
+    OpBuilder::InsertionGuard guard(emit.builder);
+    emit.builder.createBlock(&region);
+    int64_t tilePanels = registerTile.panels(count);
+    emit.loop(panelBegin, panelEnd, tilePanels, [&](Value panel) {
+      Value tileColumn = emit.mul(emit.sub(panel, panelBegin), panelWidth);
+      emitMicroKernel(count, tilePanels, firstRow, panel, tileColumn);
+    });
+    scf::YieldOp::create(emit.builder, emit.loc);
+  }
+  OpBuilder::InsertionGuard guard(emit.builder);
+  emit.builder.createBlock(&byRows.getDefaultRegion());
+  scf::YieldOp::create(emit.builder, emit.loc);
+}
+
+void PackedMatmul::emitResultVector(Value tileRow, Value place, Value tileColumn, Value unit, Value mask) {
+  SmallVector<Value> values;
+  bool panelOrder = task.activation.isGated();
+  for (int64_t i = 0; i < unitPanels; ++i) {
+    Value value = emit.loadReals(tile, {tileRow, emit.add(tileColumn, i * panelWidth)}, panelWidth);
+    if (task.bias) {
+      Value column = emit.mul(emit.add(emit.mul(unit, unitPanels), i), panelWidth);
+      // In panel order the bias is padded as the panels are.
+      Value biasMask = panelOrder ? Value() : mask;
+      value = emit.make<arith::AddFOp>(value, emit.loadReals(task.bias, {task.expert, column}, panelWidth, biasMask));
+    }
+    values.push_back(value);
+  }
+  Value linear = unitPanels == 2 ? values[1] : Value();
+  Value result = emitExpertActivation(emit, task.activation, values[0], linear);
+  emit.storeReals(result, task.out, {place, emit.mul(unit, panelWidth)}, mask);
+}
+
+void PackedMatmul::emitEpilogue(Value firstRow, Value rows, Value panelBegin, Value panelEnd) {
+  int64_t columns = task.op.getResultColumns();
+  int64_t wholeUnits = columns / panelWidth, units = (columns + panelWidth - 1) / panelWidth;
+  Value unitBegin = emit.div(panelBegin, unitPanels), unitEnd = emit.div(panelEnd, unitPanels);
+  Value wholeEnd = emit.min(unitEnd, emit.index(wholeUnits));
+  auto tileColumn = [&](Value unit) { return emit.mul(emit.sub(unit, unitBegin), unitPanels * panelWidth); };
+  emit.loop(emit.index(0), rows, 1, [&](Value row) {
+    Value place = emit.add(task.rowBegin, emit.add(firstRow, row));
+    emit.loop(unitBegin, wholeEnd, 1,
+              [&](Value unit) { emitResultVector(row, place, tileColumn(unit), unit, {}); });
+    if (wholeUnits == units)
+      return;
+    emit.ifThen(emit.less(wholeEnd, unitEnd), [&] {
+      auto maskType = VectorType::get(panelWidth, emit.builder.getI1Type());
+      Value mask = emit.make<vector::CreateMaskOp>(maskType, emit.index(columns % panelWidth));
+      Value unit = emit.index(wholeUnits);
+      emitResultVector(row, place, tileColumn(unit), unit, mask);
+    });
+  });
+}
+
+void PackedMatmul::emitPanels(Value panelBegin, Value panelEnd) {
+  // Row blocks of nearly equal size: none is smaller than half the largest tile unless it is the only one.
+  Value blocks = emit.ceilDiv(rowCount, registerTile.rows);
+  Value base = emit.div(rowCount, blocks), longer = emit.rem(rowCount, blocks);
+  Value single = emit.equal(blocks, emit.index(1));
+  Value width = emit.select(single, emit.index(widestPanels), emit.index(2));
+  emit.loop(panelBegin, panelEnd, width, [&](Value panel) {
+    Value next = emit.min(emit.add(panel, width), panelEnd);
+    emit.loop(emit.index(0), blocks, 1, [&](Value block) {
+      Value firstRow = emit.add(emit.mul(block, base), emit.min(block, longer));
+      Value rows = emit.add(base, emit.select(emit.less(block, longer), emit.index(1), emit.index(0)));
+      emitRowBlock(firstRow, rows, panel, next);
+      emitEpilogue(firstRow, rows, panel, next);
+    });
+  });
+}
+
+void PackedMatmul::emitBlocks(Value blockBegin, Value blockEnd) {
+  packRows();
+  Value panelBegin = emit.mul(blockBegin, task.grid.panelsPerTask);
+  Value panelEnd = emit.min(emit.mul(blockEnd, task.grid.panelsPerTask), emit.index(panels));
+  emitPanels(panelBegin, panelEnd);
+}
+
+void moec::emitPackedMatmul(GroupedMatmulTask &task, Value blockBegin, Value blockEnd) {
+  PackedMatmul(task).emitBlocks(blockBegin, blockEnd);
+}
