@@ -8,6 +8,7 @@
 #include "moec/Dialect/Onnx/Onnx.h"
 #include "moec/Dialect/Step/Step.h"
 #include "moec/Raise/Passes.h"
+#include "moec/Target/Cpu/Passes.h"
 #include "moec/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -19,6 +20,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -29,13 +31,15 @@ void moec::registerAllDialects(DialectRegistry &registry) {
                   cf::ControlFlowDialect, func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
                   LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
                   vector::VectorDialect>();
+  tensor::registerInferTypeOpInterfaceExternalModels(registry);
   registerLinalgKernels(registry);
 }
 
 void moec::registerAllPasses() {
-  registerRaisePasses();
   registerConversionPasses();
+  registerRaisePasses();
   registerTransformsPasses();
+  registerTargetCpuPasses();
 
   affine::registerAffinePasses();
   arith::registerArithPasses();

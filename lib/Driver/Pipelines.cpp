@@ -4,11 +4,14 @@
 #include "moec/Conversion/Passes.h"
 #include "moec/Raise/Passes.h"
 #include "moec/Target/Cpu/CpuTarget.h"
-#include "moec/Target/Cpu/Passes.h"
+#include "moec/Target/Cpu/CpuTarget.h"
 #include "moec/Transforms/Passes.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "moec/Dialect/Step/Step.h"
+
+#include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -19,6 +22,7 @@ using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
     "linalg-fuse-elementwise-ops",
+    "moe-plan-buffers",
 };
 
 ArrayRef<llvm::StringLiteral> moec::getOptionalPasses() { return optionalPasses; }
@@ -33,30 +37,39 @@ static void addOptional(OpPassManager &pm, const PipelineOptions &options, std::
 }
 
 void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createRaiseMoeNodes());
   pm.addPass(createCanonicalizerPass());
 }
 
 void moec::buildLowerOnnxPipeline(OpPassManager &pm, const PipelineOptions &options) {}
 
 void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   addOptional(pm, options, createLinalgElementwiseOpFusionPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
 }
 
 void moec::buildSchedulePipeline(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createFormKernels());
-  // The host side keeps integer arithmetic only.
-  pm.addNestedPass<func::FuncOp>(createLowerAffinePass());
-  pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
-  pm.addNestedPass<func::FuncOp>(createCSEPass());
+  // Extents of dispatches are affine expressions; the step program knows only arithmetic.
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   pm.addPass(createFormStepProgram());
-  pm.addNestedPass<step::ProgramOp>(createPlanBuffers());
+  addOptional(pm.nest<step::ProgramOp>(), options, createPlanBuffers());
 }
 
 void moec::buildLowerPipeline(OpPassManager &pm, const PipelineOptions &options) {
-  for (const std::string &cpu : options.cpus) {
-    const CpuVariant *variant = findCpuVariant(cpu);
-    pm.addPass(createEmitKernels({variant->name.str(), variant->vectorLanes, variant->vectorRegisters}));
+  for (const CpuVariant *cpu : options.cpus) {
+    EmitKernelsOptions emit;
+    emit.variant = cpu->name.str();
+    emit.vectorLanes = cpu->vectorLanes;
+    emit.vectorRegisters = cpu->vectorRegisters;
+    pm.addPass(createEmitKernels(emit));
   }
+  // The nested modules are the variants.
   buildCpuLoweringPipeline(pm.nest<ModuleOp>());
 }
 

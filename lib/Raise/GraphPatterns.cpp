@@ -1,0 +1,263 @@
+//===- GraphPatterns.cpp - reading and writing onnx.node graphs -------------===//
+
+#include "GraphPatterns.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::raise;
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+onnx::NodeOp raise::producer(Value value) { return value ? value.getDefiningOp<onnx::NodeOp>() : nullptr; }
+
+onnx::NodeOp raise::producer(Value value, StringRef opType, StringRef domain) {
+  onnx::NodeOp node = producer(value);
+  return node && node.is(opType, domain) ? node : nullptr;
+}
+
+static DenseElementsAttr constantElements(Value value) {
+  if (!value)
+    return nullptr;
+  auto constant = value.getDefiningOp<onnx::ConstantOp>();
+  return constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+}
+
+std::optional<SmallVector<int64_t>> raise::constantInts(Value value) {
+  DenseElementsAttr elements = constantElements(value);
+  if (!elements || !isa<IntegerType>(elements.getElementType()))
+    return std::nullopt;
+  bool isUnsigned = elements.getElementType().isUnsignedInteger() || elements.getElementType().isInteger(1);
+  return llvm::map_to_vector(elements.getValues<APInt>(), [&](const APInt &element) {
+    return isUnsigned ? static_cast<int64_t>(element.getZExtValue()) : element.getSExtValue();
+  });
+}
+
+std::optional<double> raise::constantSplat(Value value) {
+  DenseElementsAttr elements = constantElements(value);
+  if (!elements || elements.empty() || !isa<FloatType>(elements.getElementType()))
+    return std::nullopt;
+  APFloat first = *elements.value_begin<APFloat>();
+  if (!elements.isSplat() && !llvm::all_of(elements.getValues<APFloat>(), [&](const APFloat &element) {
+        return element.bitwiseIsEqual(first);
+      }))
+    return std::nullopt;
+  bool lost = false;
+  first.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lost);
+  return first.convertToDouble();
+}
+
+bool raise::isNear(double actual, double expected) {
+  if (actual == expected)
+    return true;
+  return std::abs(actual - expected) <= 1e-6 * std::abs(expected);
+}
+
+std::optional<int64_t> raise::normalizeAxis(int64_t axis, int64_t rank) {
+  if (axis < 0)
+    axis += rank;
+  if (axis < 0 || axis >= rank)
+    return std::nullopt;
+  return axis;
+}
+
+std::optional<SmallVector<int64_t>> raise::constantAxes(onnx::NodeOp node, int64_t rank) {
+  std::optional<SmallVector<int64_t>> axes = node.getInts("axes");
+  if (!axes && node.getInput(1))
+    axes = constantInts(node.getInput(1));
+  if (!axes)
+    return std::nullopt;
+  for (int64_t &axis : *axes) {
+    std::optional<int64_t> normalized = normalizeAxis(axis, rank);
+    if (!normalized)
+      return std::nullopt;
+    axis = *normalized;
+  }
+  llvm::sort(*axes);
+  return axes;
+}
+
+bool raise::reducesLastAxisKept(onnx::NodeOp node) {
+  RankedTensorType type = tensorTypeOf(node.getInputs()[0]);
+  if (!type || type.getRank() == 0 || node.getInt("keepdims", 1) != 1)
+    return false;
+  std::optional<SmallVector<int64_t>> axes = constantAxes(node, type.getRank());
+  return axes && axes->size() == 1 && axes->front() == type.getRank() - 1;
+}
+
+bool raise::splitCommutative(onnx::NodeOp node, function_ref<bool(Value)> first, Value &other) {
+  if (node.getInputs().size() != 2)
+    return false;
+  for (unsigned index : {0u, 1u}) {
+    if (first(node.getInputs()[index])) {
+      other = node.getInputs()[1 - index];
+      return true;
+    }
+  }
+  return false;
+}
+
+Value raise::skipFloatCasts(Value value) {
+  while (onnx::NodeOp node = producer(value)) {
+    bool isFloatCast = node.is("Cast") && isa<FloatType>(getElementTypeOrSelf(node.getInputs()[0].getType())) &&
+                       isa<FloatType>(getElementTypeOrSelf(value.getType()));
+    if (!node.is("Identity") && !isFloatCast)
+      break;
+    value = node.getInputs()[0];
+  }
+  return value;
+}
+
+StringRef raise::labelOf(onnx::NodeOp node) { return node.getName().value_or(node.getOpType()); }
+
+void raise::eraseUnusedNodes(ModuleOp module) {
+  SmallVector<Operation *> nodes;
+  module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<onnx::NodeOp, onnx::ConstantOp, onnx::AbsentOp, moe::LoadWeightOp>(op))
+      nodes.push_back(op);
+  });
+  for (Operation *op : llvm::reverse(nodes))
+    if (op->use_empty())
+      op->erase();
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+Value raise::transposeWeight(OpBuilder &builder, Location loc, Value weight, ArrayRef<int64_t> permutation) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  SmallVector<int64_t> shape = llvm::map_to_vector(permutation, [&](int64_t axis) { return type.getDimSize(axis); });
+  Value init = tensor::EmptyOp::create(builder, loc, shape, type.getElementType());
+  return linalg::TransposeOp::create(builder, loc, weight, init, permutation)->getResult(0);
+}
+
+Value raise::reshapeWeight(OpBuilder &builder, Location loc, Value weight, ArrayRef<int64_t> shape) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  auto wanted = RankedTensorType::get(shape, type.getElementType());
+  if (type == wanted)
+    return weight;
+  if (auto groups = getReassociationIndicesForReshape(type, wanted)) {
+    if (wanted.getRank() > type.getRank())
+      return tensor::ExpandShapeOp::create(builder, loc, wanted, weight, *groups);
+    return tensor::CollapseShapeOp::create(builder, loc, wanted, weight, *groups);
+  }
+  Value flat = reshapeWeight(builder, loc, weight, {type.getNumElements()});
+  return reshapeWeight(builder, loc, flat, shape);
+}
+
+Value WeightBuilder::get(Value value) {
+  auto [entry, inserted] = made.try_emplace(value);
+  if (!inserted)
+    return entry->second;
+  Value weight = build(value);
+  made[value] = weight;
+  return weight;
+}
+
+Value WeightBuilder::build(Value value) {
+  if (value.getDefiningOp<moe::LoadWeightOp>())
+    return value;
+  if (onnx::NodeOp node = producer(value))
+    return buildNode(node);
+  auto constant = value.getDefiningOp<onnx::ConstantOp>();
+  if (!constant)
+    return {};
+  OpBuilder builder(constant);
+  auto type = cast<RankedTensorType>(constant.getType());
+  auto weight = moe::WeightOp::create(builder, constant.getLoc(), "constant", nullptr, type, constant.getValue());
+  weight->remove();
+  StringAttr name = symbols.insert(weight, module.getBody()->begin());
+  return moe::LoadWeightOp::create(builder, constant.getLoc(), type, name);
+}
+
+Value WeightBuilder::buildNode(onnx::NodeOp node) {
+  if (node.getNumResults() != 1 || node.getInputs().empty())
+    return {};
+  RankedTensorType type = tensorTypeOf(node.getResult(0)), sourceType = tensorTypeOf(node.getInputs()[0]);
+  bool isView = node.is("Reshape") || node.is("Squeeze") || node.is("Unsqueeze") || node.is("Flatten");
+  if (!type || !sourceType || !type.hasStaticShape() || !sourceType.hasStaticShape() ||
+      (!isView && !node.is("Identity") && !node.is("Transpose") && !node.is("Cast")))
+    return {};
+  Value source = get(node.getInputs()[0]);
+  if (!source || node.is("Identity"))
+    return source;
+  OpBuilder builder(node);
+  if (isView)
+    return reshapeWeight(builder, node.getLoc(), source, type.getShape());
+  if (node.is("Transpose")) {
+    SmallVector<int64_t> permutation(llvm::reverse(llvm::seq<int64_t>(type.getRank())));
+    return transposeWeight(builder, node.getLoc(), source, node.getInts("perm").value_or(permutation));
+  }
+  auto from = dyn_cast<FloatType>(sourceType.getElementType()), to = dyn_cast<FloatType>(type.getElementType());
+  if (from == to)
+    return source;
+  if (!from || !to || from.getWidth() == to.getWidth())
+    return {};
+  if (from.getWidth() < to.getWidth())
+    return arith::ExtFOp::create(builder, node.getLoc(), type, source);
+  return arith::TruncFOp::create(builder, node.getLoc(), type, source);
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+Value NodeBuilder::node(StringRef opType, int64_t version, ValueRange inputs, Type resultType,
+                        ArrayRef<NamedAttribute> attrs) {
+  OperationState state(loc, onnx::NodeOp::getOperationName());
+  state.addOperands(inputs);
+  state.addTypes(resultType);
+  state.addAttribute("op_type", builder.getStringAttr(opType));
+  state.addAttribute("domain", builder.getStringAttr(""));
+  state.addAttribute("version", builder.getI64IntegerAttr(version));
+  state.addAttribute("attrs", builder.getDictionaryAttr(attrs));
+  return builder.create(state)->getResult(0);
+}
+
+Value NodeBuilder::ints(ArrayRef<int64_t> values) {
+  auto type = RankedTensorType::get({static_cast<int64_t>(values.size())}, builder.getI64Type());
+  return onnx::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, values));
+}
+
+Value NodeBuilder::reshape(Value value, ArrayRef<int64_t> shape) {
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<int64_t> extents(shape);
+  int64_t known = 1;
+  for (int64_t extent : shape)
+    known *= extent == -1 ? 1 : extent;
+  for (int64_t &extent : extents)
+    if (extent == -1)
+      extent = type.hasStaticShape() && known != 0 ? type.getNumElements() / known : ShapedType::kDynamic;
+  auto wanted = RankedTensorType::get(extents, type.getElementType());
+  if (wanted == type)
+    return value;
+  return node("Reshape", 14, {value, ints(shape)}, wanted);
+}
+
+Value NodeBuilder::reshapeLike(Value value, Value like, RankedTensorType type) {
+  if (value.getType() == type && type.hasStaticShape())
+    return value;
+  if (type.hasStaticShape())
+    return reshape(value, type.getShape());
+  auto shapeType = RankedTensorType::get({type.getRank()}, builder.getI64Type());
+  Value shape = node("Shape", 15, like, shapeType);
+  return node("Reshape", 14, {value, shape}, type, builder.getNamedAttr("allowzero", builder.getI64IntegerAttr(1)));
+}
+
+Value NodeBuilder::cast(Value value, Type elementType) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getElementType() == elementType)
+    return value;
+  // The numbers of TensorProto.DataType.
+  int64_t to = elementType.isInteger(32) ? 6 : elementType.isInteger(64) ? 7 : elementType.isF16() ? 10
+               : elementType.isBF16()    ? 16
+                                         : 1;
+  return node("Cast", 13, value, type.clone(elementType), builder.getNamedAttr("to", builder.getI64IntegerAttr(to)));
+}

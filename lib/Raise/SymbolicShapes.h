@@ -1,0 +1,76 @@
+//===- SymbolicShapes.h - extents and shape arithmetic as products ----------===//
+//
+// Which dynamic extents are equal, and which small integer tensors are known. An extent is a product of a constant and
+// opaque atoms; an atom is a symbol of the importer, or a dimension or shape computation the analysis cannot see through.
+// Equal computations get one atom. One pass over a function, in program order.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_LIB_RAISE_SYMBOLICSHAPES_H
+#define MOEC_LIB_RAISE_SYMBOLICSHAPES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "moec/Dialect/Onnx/Onnx.h"
+#include <map>
+#include <optional>
+
+namespace moec::raise {
+
+/// factor * atoms[0] * atoms[1] * …
+class Extent {
+public:
+  Extent(int64_t factor = 1) : factor(factor) {}
+  static Extent atom(unsigned id) {
+    Extent extent;
+    extent.atoms.push_back(id);
+    return extent;
+  }
+
+  std::optional<int64_t> constant() const {
+    return atoms.empty() || factor == 0 ? std::optional(factor) : std::nullopt;
+  }
+  bool isOne() const { return atoms.empty() && factor == 1; }
+  Extent operator*(const Extent &other) const;
+  /// The quotient, if the division is exact whatever the atoms are.
+  std::optional<Extent> dividedBy(const Extent &other) const;
+  bool operator==(const Extent &other) const { return factor == other.factor && atoms == other.atoms; }
+  bool operator!=(const Extent &other) const { return !(*this == other); }
+  bool operator<(const Extent &other) const;
+
+private:
+  int64_t factor;
+  llvm::SmallVector<unsigned, 2> atoms; // sorted
+};
+
+using Extents = llvm::SmallVector<Extent, 4>;
+
+Extent product(llvm::ArrayRef<Extent> extents);
+
+class SymbolicShapes {
+public:
+  explicit SymbolicShapes(mlir::func::FuncOp function);
+
+  /// The extents of a ranked tensor; nullopt for other values and values made after the analysis.
+  std::optional<llvm::ArrayRef<Extent>> extents(mlir::Value value) const;
+  /// The elements of a small integer or boolean tensor, in row-major order, if each is known as a product.
+  std::optional<llvm::ArrayRef<Extent>> contents(mlir::Value value) const;
+  /// As `contents`, if all are constants.
+  std::optional<llvm::SmallVector<int64_t>> constants(mlir::Value value) const;
+
+private:
+  struct Transfer;
+  void setExtents(mlir::Value value, std::optional<Extents> derived, mlir::ArrayAttr symbols);
+  Extent symbol(llvm::StringRef text);
+  Extent opaque(mlir::Value value, unsigned index);
+  /// One atom for one computation `kind(a, b)`.
+  Extent computed(llvm::StringRef kind, const Extent &a, const Extent &b);
+
+  llvm::DenseMap<mlir::Value, Extents> shapes;
+  llvm::DenseMap<mlir::Value, Extents> values;
+  llvm::StringMap<unsigned> symbolAtoms;
+  std::map<std::tuple<std::string, Extent, Extent>, unsigned> computedAtoms;
+  unsigned atomCount = 0;
+};
+
+} // namespace moec::raise
+
+#endif // MOEC_LIB_RAISE_SYMBOLICSHAPES_H
