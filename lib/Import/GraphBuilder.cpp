@@ -1,0 +1,430 @@
+//===- GraphBuilder.cpp - inferred ONNX graph -> MLIR ---------------------------===//
+
+#include "GraphBuilder.h"
+#include "ModelChecks.h"
+#include "SchemaRegistry.h"
+#include "TensorData.h"
+#include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Onnx/Onnx.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace llvm;
+using namespace mlir;
+using namespace moec::reader;
+using ::onnx::AttributeProto;
+using ::onnx::GraphProto;
+using ::onnx::NodeProto;
+using ::onnx::TensorProto;
+using ::onnx::TypeProto;
+using ::onnx::ValueInfoProto;
+
+namespace {
+
+class GraphBuilder {
+public:
+  GraphBuilder(OnnxModel &model, const Reporter &reporter)
+      : model(model), reporter(reporter), builder(&reporter.getContext()) {}
+
+  FailureOr<OwningOpRef<ModuleOp>> build();
+
+private:
+  LogicalResult buildMain(func::FuncOp func);
+  LogicalResult buildWeights(ModuleOp module, func::FuncOp func);
+  LogicalResult buildInitializers(const GraphProto &graph);
+  LogicalResult buildNodes(const GraphProto &graph);
+  LogicalResult buildNode(const NodeProto &node);
+  LogicalResult buildConstant(const NodeProto &node);
+  LogicalResult buildSubgraph(const NodeProto &node, const GraphProto &graph, Region &region);
+  LogicalResult buildResults(func::FuncOp func);
+  FailureOr<Attribute> getAttribute(const NodeProto &node, const AttributeProto &attribute);
+  FailureOr<ElementsAttr> getElementsAttr(const TensorProto &tensor, StringRef name);
+
+  /// The MLIR type of an inferred type, or null with an error that begins with `what`.
+  Type getType(const TypeProto *type, const Twine &what);
+  ArrayAttr getSymbols(const TypeProto *type);
+  DictionaryAttr getSignatureAttrs(StringRef name, const TypeProto &declared);
+  Value getValue(StringRef name);
+  Value getAbsent();
+
+  OnnxModel &model;
+  const Reporter &reporter;
+  OpBuilder builder;
+  StringMap<Value> values;
+  StringMap<const TypeProto *> types;
+  /// Names that nodes read; nothing is built for a constant that none reads.
+  llvm::StringSet<> used;
+  Block *entry = nullptr;
+  Value absent;
+};
+
+} // namespace
+
+static void collectUses(const GraphProto &graph, llvm::StringSet<> &used) {
+  for (const NodeProto &node : graph.node()) {
+    for (const std::string &input : node.input())
+      used.insert(input);
+    for (const AttributeProto &attribute : node.attribute())
+      if (attribute.has_g())
+        collectUses(attribute.g(), used);
+  }
+  for (const ValueInfoProto &output : graph.output())
+    used.insert(output.name());
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+Type GraphBuilder::getType(const TypeProto *type, const Twine &what) {
+  if (!type || type->value_case() == TypeProto::VALUE_NOT_SET) {
+    reporter.error() << what << " has no known type";
+    return {};
+  }
+  if (!type->has_tensor_type()) {
+    reporter.error() << what << " is not a tensor: sequences, maps and optionals are not supported";
+    return {};
+  }
+  const TypeProto::Tensor &tensor = type->tensor_type();
+  Type elementType = getElementType(reporter.getContext(), tensor.elem_type());
+  if (!elementType) {
+    reporter.error() << what << " has unsupported element type " << getDataTypeName(tensor.elem_type());
+    return {};
+  }
+  if (!tensor.has_shape())
+    return UnrankedTensorType::get(elementType);
+  SmallVector<int64_t> shape;
+  for (const auto &dim : tensor.shape().dim()) {
+    if (dim.has_dim_value() && dim.dim_value() < 0) {
+      reporter.error() << what << " has a negative dimension, found " << dim.dim_value();
+      return {};
+    }
+    shape.push_back(dim.has_dim_value() ? dim.dim_value() : ShapedType::kDynamic);
+  }
+  return RankedTensorType::get(shape, elementType);
+}
+
+ArrayAttr GraphBuilder::getSymbols(const TypeProto *type) {
+  SmallVector<StringRef> symbols;
+  if (type)
+    for (const auto &dim : type->tensor_type().shape().dim())
+      symbols.push_back(dim.has_dim_value() ? "" : StringRef(dim.dim_param()));
+  return builder.getStrArrayAttr(symbols);
+}
+
+DictionaryAttr GraphBuilder::getSignatureAttrs(StringRef name, const TypeProto &declared) {
+  return builder.getDictionaryAttr(
+      {builder.getNamedAttr("onnx.name", builder.getStringAttr(name)),
+       builder.getNamedAttr("onnx.elem_type", builder.getI32IntegerAttr(declared.tensor_type().elem_type())),
+       builder.getNamedAttr("onnx.dims", getSymbols(&declared))});
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+FailureOr<ElementsAttr> GraphBuilder::getElementsAttr(const TensorProto &tensor, StringRef name) {
+  Type elementType = getElementType(reporter.getContext(), tensor.data_type());
+  if (!elementType)
+    return reporter.error() << "tensor '" << name << "': unsupported element type "
+                            << getDataTypeName(tensor.data_type());
+  std::string bytes = getRawBytes(tensor);
+  auto type = RankedTensorType::get(getDims(tensor), elementType);
+  return cast<ElementsAttr>(getElements(type, bytes));
+}
+
+LogicalResult GraphBuilder::buildInitializers(const GraphProto &graph) {
+  for (const TensorProto &initializer : graph.initializer()) {
+    if (!used.contains(initializer.name()))
+      continue;
+    FailureOr<ElementsAttr> elements = getElementsAttr(initializer, initializer.name());
+    if (failed(elements))
+      return failure();
+    Location loc = NameLoc::get(builder.getStringAttr(initializer.name()), reporter.getLoc());
+    values[initializer.name()] = moec::onnx::ConstantOp::create(builder, loc, *elements);
+  }
+  return success();
+}
+
+LogicalResult GraphBuilder::buildWeights(ModuleOp module, func::FuncOp func) {
+  SymbolTable symbols(module);
+  for (auto &[inputName, tensor] : model.largeTensors) {
+    if (!used.contains(inputName))
+      continue;
+    auto type = RankedTensorType::get(tensor.dims, getElementType(reporter.getContext(), tensor.elemType));
+    Location loc = NameLoc::get(builder.getStringAttr(tensor.name), reporter.getLoc());
+    Attribute source;
+    if (tensor.source.path.empty())
+      source = getElements(type, std::exchange(tensor.source.bytes, {}));
+    else
+      source = moec::moe::FileAttr::get(&reporter.getContext(), tensor.source.path, tensor.source.offset, tensor.source.size);
+    auto weight = moec::moe::WeightOp::create(builder, loc, builder.getStringAttr(tensor.name), /*sym_visibility=*/nullptr,
+                                        TypeAttr::get(type), source);
+    weight->remove();
+    StringAttr symbol = symbols.insert(weight, Block::iterator(func));
+    values[inputName] = moec::moe::LoadWeightOp::create(builder, loc, type, FlatSymbolRefAttr::get(symbol));
+  }
+  return success();
+}
+
+LogicalResult GraphBuilder::buildConstant(const NodeProto &node) {
+  if (node.attribute_size() != 1)
+    return reporter.error(node) << ": expected one attribute, found " << node.attribute_size();
+  const AttributeProto &attribute = node.attribute(0);
+  auto fromValues = [&](ArrayRef<int64_t> shape, Type elementType, auto elements) -> ElementsAttr {
+    return DenseElementsAttr::get(RankedTensorType::get(shape, elementType), elements);
+  };
+  ElementsAttr elements;
+  switch (attribute.type()) {
+  case AttributeProto::TENSOR: {
+    FailureOr<ElementsAttr> tensor = getElementsAttr(attribute.t(), node.output(0));
+    if (failed(tensor))
+      return failure();
+    elements = *tensor;
+    break;
+  }
+  case AttributeProto::INT:
+    elements = fromValues({}, builder.getI64Type(), ArrayRef<int64_t>(attribute.i()));
+    break;
+  case AttributeProto::INTS:
+    elements = fromValues({attribute.ints_size()}, builder.getI64Type(),
+                          ArrayRef<int64_t>(attribute.ints().data(), attribute.ints_size()));
+    break;
+  case AttributeProto::FLOAT:
+    elements = fromValues({}, builder.getF32Type(), ArrayRef<float>(attribute.f()));
+    break;
+  case AttributeProto::FLOATS:
+    elements = fromValues({attribute.floats_size()}, builder.getF32Type(),
+                          ArrayRef<float>(attribute.floats().data(), attribute.floats_size()));
+    break;
+  default:
+    return reporter.error(node) << ": unsupported constant of type "
+                                << AttributeProto::AttributeType_Name(attribute.type());
+  }
+  values[node.output(0)] = moec::onnx::ConstantOp::create(builder, reporter.getLoc(node), elements);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Nodes
+//===----------------------------------------------------------------------===//
+
+Value GraphBuilder::getAbsent() {
+  if (!absent) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(entry);
+    absent = moec::onnx::AbsentOp::create(builder, reporter.getLoc());
+  }
+  return absent;
+}
+
+Value GraphBuilder::getValue(StringRef name) { return name.empty() ? getAbsent() : values.lookup(name); }
+
+FailureOr<Attribute> GraphBuilder::getAttribute(const NodeProto &node, const AttributeProto &attribute) {
+  switch (attribute.type()) {
+  case AttributeProto::INT:
+    return Attribute(builder.getI64IntegerAttr(attribute.i()));
+  case AttributeProto::FLOAT:
+    return Attribute(builder.getF32FloatAttr(attribute.f()));
+  case AttributeProto::STRING:
+    return Attribute(builder.getStringAttr(attribute.s()));
+  case AttributeProto::INTS:
+    return Attribute(
+        builder.getDenseI64ArrayAttr(ArrayRef<int64_t>(attribute.ints().data(), attribute.ints_size())));
+  case AttributeProto::FLOATS:
+    return Attribute(
+        builder.getDenseF32ArrayAttr(ArrayRef<float>(attribute.floats().data(), attribute.floats_size())));
+  case AttributeProto::STRINGS: {
+    SmallVector<StringRef> strings(attribute.strings().begin(), attribute.strings().end());
+    return Attribute(builder.getStrArrayAttr(strings));
+  }
+  case AttributeProto::TENSOR: {
+    FailureOr<ElementsAttr> elements = getElementsAttr(attribute.t(), attribute.name());
+    if (failed(elements))
+      return failure();
+    return Attribute(*elements);
+  }
+  default:
+    return reporter.error(node) << ": attribute '" << attribute.name() << "' has an unsupported type, found "
+                                << AttributeProto::AttributeType_Name(attribute.type());
+  }
+}
+
+LogicalResult GraphBuilder::buildSubgraph(const NodeProto &node, const GraphProto &graph, Region &region) {
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = builder.createBlock(&region);
+  for (const ValueInfoProto &input : graph.input()) {
+    Type type = getType(&input.type(), describe(node) + ": input '" + input.name() + "' of its subgraph");
+    if (!type)
+      return failure();
+    values[input.name()] = block->addArgument(type, reporter.getLoc(node));
+  }
+  if (failed(buildInitializers(graph)) || failed(buildNodes(graph)))
+    return failure();
+  SmallVector<Value> results =
+      map_to_vector(graph.output(), [&](const ValueInfoProto &output) { return getValue(output.name()); });
+  moec::onnx::YieldOp::create(builder, reporter.getLoc(node), results);
+  return success();
+}
+
+LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
+  bool isDefault = isDefaultDomain(node.domain());
+  if (isDefault && node.op_type() == "Constant")
+    return buildConstant(node);
+  if (isDefault && node.op_type() == "Identity" && model.largeTensors.contains(node.input(0))) {
+    values[node.output(0)] = values.lookup(node.input(0));
+    return success();
+  }
+
+  auto dropTrailing = [&](const auto &names) {
+    SmallVector<StringRef> kept(names.begin(), names.end());
+    while (!kept.empty() && kept.back().empty())
+      kept.pop_back();
+    return kept;
+  };
+  SmallVector<Value> inputs = map_to_vector(dropTrailing(node.input()), [&](StringRef name) { return getValue(name); });
+  SmallVector<StringRef> outputs = dropTrailing(node.output());
+  SmallVector<Type> resultTypes;
+  SmallVector<Attribute> symbols;
+  bool hasSymbols = false;
+  for (StringRef output : outputs) {
+    const TypeProto *inferred = output.empty() ? nullptr : types.lookup(output);
+    Type type = output.empty() ? builder.getNoneType() : getType(inferred, describe(node) + ": result '" + output + "'");
+    if (!type)
+      return failure();
+    resultTypes.push_back(type);
+    ArrayAttr names = getSymbols(inferred);
+    symbols.push_back(names);
+    hasSymbols |= any_of(names.getAsRange<StringAttr>(), [](StringAttr name) { return !name.empty(); });
+  }
+
+  SmallVector<NamedAttribute> attributes;
+  SmallVector<const GraphProto *> subgraphs;
+  SmallVector<StringRef> regionNames;
+  for (const AttributeProto &attribute : node.attribute()) {
+    if (attribute.has_g()) {
+      subgraphs.push_back(&attribute.g());
+      regionNames.push_back(attribute.name());
+      continue;
+    }
+    FailureOr<Attribute> value = getAttribute(node, attribute);
+    if (failed(value))
+      return failure();
+    attributes.push_back(builder.getNamedAttr(attribute.name(), *value));
+  }
+
+  const ::onnx::OpSchema *schema =
+      SchemaRegistry::get().GetSchema(node.op_type(), getOpset(model.proto, node.domain()), node.domain());
+  auto op = moec::onnx::NodeOp::create(
+      builder, reporter.getLoc(node), resultTypes, inputs, builder.getStringAttr(node.op_type()),
+      builder.getStringAttr(isDefault ? "" : node.domain()), builder.getI64IntegerAttr(schema->SinceVersion()),
+      builder.getDictionaryAttr(attributes), node.name().empty() ? StringAttr() : builder.getStringAttr(node.name()),
+      hasSymbols ? builder.getArrayAttr(symbols) : ArrayAttr(),
+      regionNames.empty() ? ArrayAttr() : builder.getStrArrayAttr(regionNames), subgraphs.size());
+  for (auto [output, result] : zip_equal(outputs, op.getOutputs()))
+    if (!output.empty())
+      values[output] = result;
+  for (auto [subgraph, region] : zip_equal(subgraphs, op.getBodies()))
+    if (failed(buildSubgraph(node, *subgraph, region)))
+      return failure();
+  return success();
+}
+
+LogicalResult GraphBuilder::buildNodes(const GraphProto &graph) {
+  for (const ValueInfoProto &info : graph.value_info())
+    types[info.name()] = &info.type();
+  for (const ValueInfoProto &output : graph.output())
+    if (output.has_type())
+      types.try_emplace(output.name(), &output.type());
+  for (const NodeProto &node : graph.node())
+    if (failed(buildNode(node)))
+      return failure();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The function
+//===----------------------------------------------------------------------===//
+
+LogicalResult GraphBuilder::buildResults(func::FuncOp func) {
+  SmallVector<Value> results;
+  SmallVector<Attribute> attributes;
+  for (const ValueInfoProto &declared : model.declaredOutputs) {
+    Value value = getValue(declared.name());
+    std::string what = ("result '" + declared.name() + "'");
+    Type declaredType = getType(&declared.type(), what);
+    if (!declaredType)
+      return failure();
+    auto type = cast<TensorType>(value.getType()), wanted = cast<TensorType>(declaredType);
+    if (type.getElementType() != wanted.getElementType() ||
+        (type.hasRank() && wanted.hasRank() && failed(verifyCompatibleShape(type, wanted))))
+      return reporter.error() << what << ": declared as " << wanted << ", found " << type;
+    results.push_back(value);
+    // Symbols only where the extent is open: a static extent is known from the inputs.
+    TypeProto signature = declared.type();
+    auto *shape = signature.mutable_tensor_type()->mutable_shape();
+    for (int i = 0; type.hasRank() && i < shape->dim_size() && i < type.getRank(); ++i)
+      if (!type.isDynamicDim(i))
+        shape->mutable_dim(i)->Clear();
+    attributes.push_back(getSignatureAttrs(declared.name(), signature));
+  }
+  func::ReturnOp::create(builder, reporter.getLoc(), results);
+  func.setType(builder.getFunctionType(func.getArgumentTypes(), ValueRange(results).getTypes()));
+  func.setAllResultAttrs(attributes);
+  return success();
+}
+
+LogicalResult GraphBuilder::buildMain(func::FuncOp func) {
+  const GraphProto &graph = model.proto.graph();
+  llvm::StringSet<> constants;
+  for (const TensorProto &initializer : graph.initializer())
+    constants.insert(initializer.name());
+  SmallVector<Type> types;
+  SmallVector<Attribute> attributes;
+  for (const ValueInfoProto &input : graph.input()) {
+    if (constants.contains(input.name()) || model.largeTensors.contains(input.name()))
+      continue;
+    Type type = getType(&input.type(), "input '" + Twine(input.name()) + "'");
+    if (!type)
+      return failure();
+    types.push_back(type);
+    attributes.push_back(getSignatureAttrs(input.name(), input.type()));
+    Location loc = NameLoc::get(builder.getStringAttr(input.name()), reporter.getLoc());
+    values[input.name()] = entry->addArgument(type, loc);
+  }
+  func.setType(builder.getFunctionType(types, {}));
+  func.setAllArgAttrs(attributes);
+
+  builder.setInsertionPointToEnd(entry);
+  collectUses(graph, used);
+  if (failed(buildWeights(func->getParentOfType<ModuleOp>(), func)) || failed(buildInitializers(graph)) ||
+      failed(buildNodes(graph)))
+    return failure();
+  return buildResults(func);
+}
+
+FailureOr<OwningOpRef<ModuleOp>> GraphBuilder::build() {
+  reporter.getContext().loadDialect<func::FuncDialect, moec::moe::MoeDialect, moec::onnx::OnnxDialect>();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(reporter.getLoc());
+  SmallVector<NamedAttribute> opsets;
+  for (const auto &opset : model.proto.opset_import())
+    opsets.push_back(builder.getNamedAttr(isDefaultDomain(opset.domain()) ? "ai.onnx" : opset.domain(),
+                                          builder.getI64IntegerAttr(opset.version())));
+  (*module)->setAttr("onnx.opset", builder.getDictionaryAttr(opsets));
+  (*module)->setAttr("onnx.ir_version", builder.getI64IntegerAttr(model.proto.ir_version()));
+  std::string producer = model.proto.producer_name();
+  if (!model.proto.producer_version().empty())
+    producer += " " + model.proto.producer_version();
+  (*module)->setAttr("onnx.producer", builder.getStringAttr(producer));
+
+  builder.setInsertionPointToEnd(module->getBody());
+  auto func = func::FuncOp::create(builder, reporter.getLoc(), "main", builder.getFunctionType({}, {}));
+  entry = &func.getBody().emplaceBlock();
+  if (failed(buildMain(func)))
+    return failure();
+  return module;
+}
+
+FailureOr<OwningOpRef<ModuleOp>> moec::reader::buildModule(OnnxModel &model, const Reporter &reporter) {
+  return GraphBuilder(model, reporter).build();
+}

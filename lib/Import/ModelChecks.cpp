@@ -1,0 +1,187 @@
+//===- ModelChecks.cpp - versions, known operators, ONNX's checker, functions ---===//
+
+#include "ModelChecks.h"
+#include "SchemaRegistry.h"
+#include "onnx/checker.h"
+#include "onnx/inliner/inliner.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace llvm;
+using namespace mlir;
+using namespace moec::reader;
+using ::onnx::GraphProto;
+using ::onnx::ModelProto;
+using ::onnx::NodeProto;
+
+/// From 4 on an initializer need not be an input.
+static constexpr int64_t minIrVersion = 4, maxIrVersion = ::onnx::IR_VERSION;
+static constexpr int64_t minOpset = 13, maxOpset = 28;
+
+int64_t moec::reader::getOpset(const ModelProto &model, StringRef domain) {
+  for (const auto &opset : model.opset_import())
+    if (opset.domain() == domain || (isDefaultDomain(opset.domain()) && isDefaultDomain(domain)))
+      return opset.version();
+  return 0;
+}
+
+LogicalResult moec::reader::checkVersions(const OnnxModel &model, const Reporter &reporter) {
+  const ModelProto &proto = model.proto;
+  if (!proto.has_graph())
+    return reporter.error() << "not an ONNX model: there is no graph";
+  if (proto.ir_version() < minIrVersion || proto.ir_version() > maxIrVersion)
+    return reporter.error() << "unsupported IR version: expected " << minIrVersion << " to " << maxIrVersion
+                            << ", found " << proto.ir_version();
+  llvm::StringSet<> domains;
+  for (const auto &opset : proto.opset_import()) {
+    StringRef domain = isDefaultDomain(opset.domain()) ? "" : StringRef(opset.domain());
+    if (!domains.insert(domain).second)
+      return reporter.error() << "domain '" << domain << "' is imported twice";
+    if (domain == "com.microsoft" && opset.version() != 1)
+      return reporter.error() << "unsupported version of domain 'com.microsoft': expected 1, found "
+                              << opset.version();
+  }
+  int64_t opset = getOpset(proto, "");
+  if (opset < minOpset || opset > maxOpset)
+    return reporter.error() << "unsupported opset: expected " << minOpset << " to " << maxOpset << ", found " << opset;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Known operators
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Refuses what has no place in onnx.node or no schema, before ONNX's checker sees it.
+class OperatorCheck {
+public:
+  OperatorCheck(const ModelProto &model, const Reporter &reporter) : model(model), reporter(reporter) {
+    for (const auto &function : model.functions())
+      functions.insert(getKey(function.domain(), function.name(), function.overload()));
+  }
+
+  LogicalResult check(const GraphProto &graph) const;
+  LogicalResult check(const NodeProto &node) const;
+
+private:
+  static std::string getKey(StringRef domain, StringRef name, StringRef overload) {
+    return (domain + ":" + name + ":" + overload).str();
+  }
+
+  const ModelProto &model;
+  const Reporter &reporter;
+  llvm::StringSet<> functions;
+};
+
+} // namespace
+
+LogicalResult OperatorCheck::check(const GraphProto &graph) const {
+  if (graph.sparse_initializer_size() > 0)
+    return reporter.error() << "sparse initializer '" << graph.sparse_initializer(0).values().name()
+                            << "' is not supported";
+  for (const NodeProto &node : graph.node())
+    if (failed(check(node)))
+      return failure();
+  return success();
+}
+
+LogicalResult OperatorCheck::check(const NodeProto &node) const {
+  for (const auto &attribute : node.attribute()) {
+    if (attribute.has_g() && failed(check(attribute.g())))
+      return failure();
+    if (attribute.graphs_size() > 0 || attribute.tensors_size() > 0 || attribute.type_protos_size() > 0 ||
+        attribute.sparse_tensors_size() > 0 || attribute.has_tp() || attribute.has_sparse_tensor())
+      return reporter.error(node) << ": attribute '" << attribute.name() << "' has an unsupported type, found "
+                                  << ::onnx::AttributeProto::AttributeType_Name(attribute.type());
+  }
+  if (functions.contains(getKey(node.domain(), node.op_type(), node.overload())))
+    return success();
+  int64_t version = getOpset(model, node.domain());
+  if (version == 0)
+    return reporter.error(node) << ": the model does not import domain '" << node.domain() << "'";
+  if (!SchemaRegistry::get().GetSchema(node.op_type(), version, node.domain()))
+    return reporter.error(node) << ": unknown operator in version " << version << " of domain '" << node.domain()
+                                << "'";
+  return success();
+}
+
+LogicalResult moec::reader::checkModel(const OnnxModel &model, const Reporter &reporter) {
+  const ModelProto &proto = model.proto;
+  OperatorCheck operators(proto, reporter);
+  if (failed(operators.check(proto.graph())))
+    return failure();
+  return reporter.guard("invalid model", [&] {
+    ::onnx::checker::CheckerContext context;
+    context.set_schema_registry(&SchemaRegistry::get());
+    context.set_ir_version(proto.ir_version());
+    std::unordered_map<std::string, int> opsets;
+    for (const auto &opset : proto.opset_import())
+      opsets[opset.domain()] = opset.version();
+    context.set_opset_imports(opsets);
+    ::onnx::checker::LexicalScopeContext scope;
+    ::onnx::checker::check_graph(proto.graph(), context, scope);
+    ::onnx::checker::check_model_local_functions(proto, context, scope);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+bool moec::isKnownFunctionOp(StringRef opType) {
+  static const llvm::StringSet<> known = {
+#define MOEC_KNOWN_FUNCTION_OP(NAME) #NAME,
+#include "moec/Import/KnownFunctionOps.def"
+  };
+  return known.contains(opType);
+}
+
+namespace {
+
+/// The operators of the default domain that have a function body and are to be replaced by it.
+class ExpandedOps final : public ::onnx::inliner::FunctionIdSet {
+public:
+  ExpandedOps(const ModelProto &model, const moec::ImportOptions &options) : model(model), options(options) {}
+
+  bool Contains(const std::string &domain, const std::string &opType) const override {
+    if (!isDefaultDomain(domain) || options.isKnown(opType))
+      return false;
+    const ::onnx::OpSchema *schema = SchemaRegistry::get().GetSchema(opType, getOpset(model, ""), "");
+    return schema && (schema->HasFunction() || schema->HasContextDependentFunction());
+  }
+
+private:
+  const ModelProto &model;
+  const moec::ImportOptions &options;
+};
+
+bool anyNode(const GraphProto &graph, llvm::function_ref<bool(const NodeProto &)> holds) {
+  return llvm::any_of(graph.node(), [&](const NodeProto &node) {
+    return holds(node) || llvm::any_of(node.attribute(), [&](const auto &attribute) {
+             return attribute.has_g() && anyNode(attribute.g(), holds);
+           });
+  });
+}
+
+} // namespace
+
+LogicalResult moec::reader::inlineFunctions(OnnxModel &model, const ImportOptions &options, const Reporter &reporter) {
+  if (model.proto.functions_size() > 0) {
+    if (failed(reporter.guard("inlining functions", [&] { ::onnx::inliner::InlineLocalFunctions(model.proto); })))
+      return failure();
+    // The inliner keeps functions that import another version of a domain than the model does.
+    if (model.proto.functions_size() > 0)
+      return reporter.error() << "function '" << model.proto.functions(0).name()
+                              << "' imports other versions of operators than the model";
+    if (failed(OperatorCheck(model.proto, reporter).check(model.proto.graph())))
+      return failure();
+  }
+  ExpandedOps expanded(model.proto, options);
+  if (!anyNode(model.proto.graph(),
+               [&](const NodeProto &node) { return expanded.Contains(node.domain(), node.op_type()); }))
+    return success();
+  return reporter.guard("expanding functions", [&] {
+    ::onnx::inliner::InlineSelectedFunctions(model.proto, expanded, &SchemaRegistry::get());
+  });
+}

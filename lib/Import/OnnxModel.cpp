@@ -1,0 +1,36 @@
+//===- OnnxModel.cpp - errors of a model ----------------------------------------===//
+
+#include "OnnxModel.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace llvm;
+using namespace moec::reader;
+
+std::string moec::reader::describe(const ::onnx::NodeProto &node) {
+  StringRef name = node.name();
+  for (const std::string &output : node.output())
+    if (name.empty())
+      name = output;
+  return ("node '" + name + "' (" + (isDefaultDomain(node.domain()) ? "" : node.domain() + ".") + node.op_type() + ")")
+      .str();
+}
+
+mlir::Location Reporter::getLoc() const { return mlir::FileLineColLoc::get(&context, path, 0, 0); }
+
+mlir::Location Reporter::getLoc(const ::onnx::NodeProto &node) const {
+  if (node.name().empty())
+    return getLoc();
+  return mlir::NameLoc::get(mlir::StringAttr::get(&context, node.name()), getLoc());
+}
+
+mlir::InFlightDiagnostic Reporter::error(const ::onnx::NodeProto &node) const {
+  return mlir::emitError(getLoc(node)) << describe(node);
+}
+
+mlir::LogicalResult Reporter::libraryError(StringRef what, StringRef message) const {
+  SmallVector<StringRef> words;
+  SplitString(message, words);
+  std::string line = join(words, " ");
+  return error() << what << ": " << line;
+}

@@ -1,0 +1,42 @@
+//===- SchemaRegistry.h - the operators that the importer knows -----------------===//
+#ifndef MOEC_LIB_IMPORT_SCHEMAREGISTRY_H
+#define MOEC_LIB_IMPORT_SCHEMAREGISTRY_H
+
+#include "onnx/defs/schema.h"
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace moec::reader {
+
+/// Schemas of the default domain from ONNX, some with a more precise shape inference, and those of `com.microsoft` that
+/// exporters emit. Other domains have none.
+class SchemaRegistry final : public ::onnx::ISchemaRegistry {
+public:
+  static const SchemaRegistry &get();
+
+  const ::onnx::OpSchema *GetSchema(const std::string &opType, int maxVersion,
+                                    const std::string &domain = "") const override;
+
+private:
+  SchemaRegistry();
+  void add(::onnx::OpSchema schema);
+  void refine(const std::string &opType, ::onnx::InferenceFunction refinement);
+
+  std::deque<::onnx::OpSchema> schemas;
+  /// By domain and operator, then since-version.
+  std::map<std::pair<std::string, std::string>, std::map<int, const ::onnx::OpSchema *>> byOperator;
+};
+
+/// Schemas of ONNX Runtime's own operators: those of `com.microsoft`, and SimplifiedLayerNormalization, which exporters
+/// put into the default domain.
+std::vector<::onnx::OpSchema> getContribSchemas();
+
+/// Shape inference that runs after ONNX's own and fills in dimensions that it leaves open.
+void refineReshape(::onnx::InferenceContext &context);
+void refineTopK(::onnx::InferenceContext &context);
+
+} // namespace moec::reader
+
+#endif // MOEC_LIB_IMPORT_SCHEMAREGISTRY_H

@@ -1,0 +1,15 @@
+//===- ShapeInference.h - types, static extents and symbols of all values -------===//
+#ifndef MOEC_LIB_IMPORT_SHAPEINFERENCE_H
+#define MOEC_LIB_IMPORT_SHAPEINFERENCE_H
+
+#include "OnnxModel.h"
+
+namespace moec::reader {
+
+/// Replaces the `value_info` of all graphs by what follows from the inputs. The graph's outputs get their inferred
+/// types; what the file said about them moves to `model.declaredOutputs`.
+mlir::LogicalResult inferShapes(OnnxModel &model, const Reporter &reporter);
+
+} // namespace moec::reader
+
+#endif // MOEC_LIB_IMPORT_SHAPEINFERENCE_H

@@ -1,0 +1,1 @@
+//===- ShapeRefinement.cpp - placeholder until written -===//
