@@ -8,6 +8,7 @@
 #include "moec/Driver/Pipelines.h"
 #include "moec/Import/Import.h"
 #include "moec/InitAll.h"
+#include "moec/Target/Cpu/CpuTarget.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -36,16 +37,19 @@ public:
 
 private:
   CompileStatus checkOptions();
+  CompileStatus resolveCpus();
   CompileStatus load();
   CompileStatus runStage(Stage stage);
   CompileStatus runPasses(Stage stage);
   CompileStatus checkContract(Stage stage);
   CompileStatus write();
+  CompileStatus emitOrPrint(uint64_t &size);
   bool isMlir() const;
 
   const CompileOptions &options;
   MLIRContext &context;
   Console console;
+  SmallVector<const CpuVariant *> cpus;
   DefaultTimingManager timing;
   TimingScope timingScope;
   OwningOpRef<ModuleOp> module;
@@ -78,6 +82,24 @@ CompileStatus Compilation::checkOptions() {
     console.error("'" + options.input + "' is past stage import");
     return CompileStatus::Refused;
   }
+  return CompileStatus::Success;
+}
+
+/// The variants asked for, the most capable first: a program takes the first one its machine can run.
+CompileStatus Compilation::resolveCpus() {
+  for (const std::string &name : options.cpus) {
+    const CpuVariant *cpu = name == "native" ? nativeCpuVariant() : findCpuVariant(name);
+    if (!cpu) {
+      auto names = llvm::map_range(cpuVariants(), [](const CpuVariant &variant) { return variant.name; });
+      console.error((name == "native" ? "this machine has no supported" : "unknown") + llvm::Twine(" code variant '") +
+                    name + "'; the code variants are " + llvm::join(names, ", "));
+      return CompileStatus::Refused;
+    }
+    cpus.push_back(cpu);
+  }
+  // They are elements of one table.
+  llvm::sort(cpus);
+  cpus.erase(llvm::unique(cpus), cpus.end());
   return CompileStatus::Success;
 }
 
@@ -117,7 +139,7 @@ CompileStatus Compilation::runPasses(Stage stage) {
   PassManager pm(&context);
   TimingScope scope = timingScope.nest(getStageName(stage));
   pm.enableTiming(scope);
-  buildPipeline(pm, stage, {options.disabledPasses, options.cpus});
+  buildPipeline(pm, stage, {options.disabledPasses, cpus});
   unsigned errorsBefore = console.getErrorCount();
   if (succeeded(pm.run(*module)))
     return CompileStatus::Success;
@@ -142,24 +164,45 @@ CompileStatus Compilation::runStage(Stage stage) {
   return checkContract(stage);
 }
 
+/// Writes the output file: the artifact after the last stage, the module's text after an earlier one.
+CompileStatus Compilation::emitOrPrint(uint64_t &size) {
+  bool emitted = true;
+  llvm::Expected<uint64_t> written =
+      writeFileAtomically(options.output, [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
+        if (options.lastStage != Stage::Emit)
+          return (module->print(os), llvm::Error::success());
+        emitted = succeeded(emitArtifact(*module, options, os));
+        return emitted ? llvm::Error::success() : llvm::createStringError("unfinished");
+      });
+  if (written) {
+    size = *written;
+    return CompileStatus::Success;
+  }
+  std::string problem = llvm::toString(written.takeError());
+  if (emitted) {
+    console.error("cannot write '" + options.output + "': " + problem);
+    return CompileStatus::Refused;
+  }
+  console.internalError("stage emit failed");
+  return CompileStatus::InternalError;
+}
+
 CompileStatus Compilation::write() {
   if (options.output == "-") {
     module->print(llvm::outs());
     llvm::outs().flush();
     return CompileStatus::Success;
   }
-  llvm::Expected<uint64_t> size = writeFileAtomically(options.output, [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
-    if (options.lastStage != Stage::Emit)
-      module->print(os);
-    else if (failed(emitArtifact(*module, options, os)))
-      return llvm::createStringError("code cannot be made for the kernels");
-    return llvm::Error::success();
-  });
-  if (!size) {
-    console.error("cannot write '" + options.output + "': " + llvm::toString(size.takeError()));
-    return CompileStatus::Refused;
-  }
-  summary.print(console.stream(), options.output, *size, console.getWarningCount(), console.getRemarkCount(),
+  uint64_t size = 0;
+  if (options.lastStage == Stage::Emit)
+    console.beginStage(Stage::Emit);
+  TimingScope scope = timingScope.nest("write");
+  CompileStatus status = emitOrPrint(size);
+  if (status != CompileStatus::Success)
+    return status;
+  if (options.lastStage == Stage::Emit)
+    console.endStage(Stage::Emit);
+  summary.print(console.stream(), options.output, size, console.getWarningCount(), console.getRemarkCount(),
                 console.getSeconds());
   return CompileStatus::Success;
 }
@@ -168,8 +211,10 @@ CompileStatus Compilation::run() {
   timingScope = timing.getRootScope();
   CompileStatus status = checkOptions();
   if (status == CompileStatus::Success)
+    status = resolveCpus();
+  if (status == CompileStatus::Success)
     status = load();
-  for (Stage stage : ArrayRef(allStages).drop_front()) {
+  for (Stage stage : ArrayRef(allStages).drop_front().drop_back()) {
     if (status != CompileStatus::Success || stage > options.lastStage)
       break;
     status = runStage(stage);
@@ -181,5 +226,7 @@ CompileStatus moec::compile(const CompileOptions &options, raw_ostream &messages
   DialectRegistry registry;
   registerAllDialects(registry);
   MLIRContext context(registry);
+  // Users read messages, not IR.
+  context.printOpOnDiagnostic(false);
   return Compilation(options, context, messages).run();
 }

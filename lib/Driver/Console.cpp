@@ -14,7 +14,10 @@ static double secondsSince(std::chrono::steady_clock::time_point start) {
 /// The parts of a location that a user knows: file positions, and names of nodes.
 static void printLocation(raw_ostream &os, Location location) {
   if (auto file = dyn_cast<FileLineColLoc>(location)) {
-    os << file.getFilename().getValue() << ':' << file.getLine() << ':' << file.getColumn() << ": ";
+    os << file.getFilename().getValue();
+    if (file.getLine() != 0)
+      os << ':' << file.getLine() << ':' << file.getColumn();
+    os << ": ";
   } else if (auto name = dyn_cast<NameLoc>(location)) {
     printLocation(os, name.getChildLoc());
     os << name.getName().getValue() << ": ";

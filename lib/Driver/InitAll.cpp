@@ -2,7 +2,6 @@
 
 #include "moec/InitAll.h"
 #include "moec/Conversion/Kernels.h"
-#include "moec/Conversion/Passes.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Dialect/Nn/Nn.h"
 #include "moec/Dialect/Onnx/Onnx.h"
@@ -36,7 +35,6 @@ void moec::registerAllDialects(DialectRegistry &registry) {
 }
 
 void moec::registerAllPasses() {
-  registerConversionPasses();
   registerRaisePasses();
   registerTransformsPasses();
   registerTargetCpuPasses();

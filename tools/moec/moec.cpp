@@ -16,8 +16,7 @@ using namespace moec;
 
 static cl::OptionCategory category("moec options");
 
-static cl::opt<std::string> input(cl::Positional, cl::Required, cl::value_desc("MODEL.onnx|FILE.mlir"),
-                                  cl::desc("<model.onnx or file.mlir>"), cl::cat(category));
+static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx|FILE.mlir"), cl::cat(category));
 static cl::opt<std::string> output("o", cl::Required, cl::value_desc("file"), cl::cat(category),
                                    cl::desc("File to write; - writes the text of an earlier stage to standard output"));
 enum class Target { Cpu };
@@ -25,7 +24,7 @@ static cl::opt<Target> target("target", cl::init(Target::Cpu), cl::cat(category)
                               cl::values(clEnumValN(Target::Cpu, "cpu", "processors (default)")));
 static cl::list<std::string>
     cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
-         cl::desc("Code variants, best first (default x86-64-v4,x86-64-v3), or native for this machine"));
+         cl::desc("Code variants (default x86-64-v3,x86-64-v4), or native for this machine"));
 static cl::opt<Stage> compileTo("compile-to", cl::init(Stage::Emit), cl::cat(category), cl::desc("Last stage to run:"),
                                 cl::values(clEnumValN(Stage::Import, "import", "read the ONNX graph"),
                                            clEnumValN(Stage::Raise, "raise", "recognise routed layers, attention, norms"),

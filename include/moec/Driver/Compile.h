@@ -39,8 +39,8 @@ struct CompileOptions {
   std::string output;
   /// The last stage to run. Before `emit` the output is MLIR text.
   Stage lastStage = Stage::Emit;
-  /// Code variants in order of preference; `native` is the best one this machine can run.
-  llvm::SmallVector<std::string> cpus = {"x86-64-v4", "x86-64-v3"};
+  /// Code variants, in any order; `native` is the most capable one this machine can run.
+  llvm::SmallVector<std::string> cpus = {"x86-64-v3", "x86-64-v4"};
   /// Names of optional passes to leave out.
   llvm::SmallVector<std::string> disabledPasses;
   TokenizerOptions tokenizer;

@@ -14,11 +14,13 @@ class OpPassManager;
 
 namespace moec {
 
+struct CpuVariant;
+
 struct PipelineOptions {
   /// Optional passes to leave out, by name.
   llvm::ArrayRef<std::string> disabledPasses;
   /// Code variants to compile kernels for.
-  llvm::ArrayRef<std::string> cpus;
+  llvm::ArrayRef<const CpuVariant *> cpus;
 
   bool isDisabled(llvm::StringRef pass) const;
 };

@@ -1,0 +1,14 @@
+//===- Emit.h - the stage emit ----------------------------------------------===//
+#ifndef MOEC_LIB_DRIVER_EMIT_H
+#define MOEC_LIB_DRIVER_EMIT_H
+
+#include "moec/Driver/Compile.h"
+
+namespace moec {
+
+/// Compiles the variants' modules of a module after stage `lower` to code and writes the file.
+llvm::LogicalResult emitArtifact(mlir::ModuleOp module, const CompileOptions &options, llvm::raw_pwrite_stream &file);
+
+} // namespace moec
+
+#endif // MOEC_LIB_DRIVER_EMIT_H
