@@ -16,7 +16,9 @@ SchemaRegistry::SchemaRegistry() {
   for (OpSchema &schema : getContribSchemas())
     add(std::move(schema));
   refine("Reshape", refineReshape);
+  refine("Slice", refineSlice);
   refine("TopK", refineTopK);
+  replace("Div", [](OpSchema &schema) { schema.PartialDataPropagationFunction(propagateDiv); });
 }
 
 void SchemaRegistry::add(OpSchema schema) {
@@ -25,19 +27,24 @@ void SchemaRegistry::add(OpSchema schema) {
   byOperator[{stored.domain(), stored.Name()}][stored.SinceVersion()] = &stored;
 }
 
-void SchemaRegistry::refine(const std::string &opType, ::onnx::InferenceFunction refinement) {
+void SchemaRegistry::replace(const std::string &opType, const std::function<void(OpSchema &)> &change) {
   int version = ::onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at("").second;
   while (const OpSchema *schema = ::onnx::OpSchemaRegistry::Instance()->GetSchema(opType, version, "")) {
-    OpSchema refined = *schema;
-    ::onnx::InferenceFunction original = schema->GetTypeAndShapeInferenceFunction();
-    refined.TypeAndShapeInferenceFunction([original, refinement](InferenceContext &context) {
+    OpSchema &copy = schemas.emplace_back(*schema);
+    change(copy);
+    byOperator[{"", opType}][schema->SinceVersion()] = &copy;
+    version = schema->SinceVersion() - 1;
+  }
+}
+
+void SchemaRegistry::refine(const std::string &opType, ::onnx::InferenceFunction refinement) {
+  replace(opType, [&](OpSchema &schema) {
+    ::onnx::InferenceFunction original = schema.GetTypeAndShapeInferenceFunction();
+    schema.TypeAndShapeInferenceFunction([original, refinement](InferenceContext &context) {
       original(context);
       refinement(context);
     });
-    const OpSchema &stored = schemas.emplace_back(std::move(refined));
-    byOperator[{"", opType}][schema->SinceVersion()] = &stored;
-    version = schema->SinceVersion() - 1;
-  }
+  });
 }
 
 const OpSchema *SchemaRegistry::GetSchema(const std::string &opType, int maxVersion, const std::string &domain) const {

@@ -4,6 +4,7 @@
 
 #include "onnx/defs/schema.h"
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ public:
 private:
   SchemaRegistry();
   void add(::onnx::OpSchema schema);
+  /// Replaces all versions of an operator by copies that `change` has been applied to.
+  void replace(const std::string &opType, const std::function<void(::onnx::OpSchema &)> &change);
   void refine(const std::string &opType, ::onnx::InferenceFunction refinement);
 
   std::deque<::onnx::OpSchema> schemas;
@@ -35,7 +38,10 @@ std::vector<::onnx::OpSchema> getContribSchemas();
 
 /// Shape inference that runs after ONNX's own and fills in dimensions that it leaves open.
 void refineReshape(::onnx::InferenceContext &context);
+void refineSlice(::onnx::InferenceContext &context);
 void refineTopK(::onnx::InferenceContext &context);
+/// Propagation of known values where ONNX has none.
+void propagateDiv(::onnx::DataPropagationContext &context);
 
 } // namespace moec::reader
 

@@ -9,92 +9,13 @@
 #include "SchemaRegistry.h"
 #include "onnx/shape_inference/implementation.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace llvm;
 using namespace mlir;
 using namespace moec::reader;
 using ::onnx::GraphProto;
-using ::onnx::InferenceContext;
 using ::onnx::TensorShapeProto;
 using ::onnx::ValueInfoProto;
-
-//===----------------------------------------------------------------------===//
-// Refinements
-//===----------------------------------------------------------------------===//
-
-/// Divides the product of `dividend` by the product of `divisor`, symbols being cancelled; false if something is left
-/// that is neither a number nor one symbol.
-static bool divide(const TensorShapeProto &dividend, ArrayRef<TensorShapeProto::Dimension> divisor,
-                   TensorShapeProto::Dimension &quotient) {
-  int64_t above = 1, below = 1;
-  SmallVector<StringRef> symbols;
-  for (const auto &dim : dividend.dim()) {
-    if (dim.has_dim_value())
-      above = ::onnx::checkedMultiply(above, dim.dim_value());
-    else if (dim.has_dim_param())
-      symbols.push_back(dim.dim_param());
-    else
-      return false;
-  }
-  for (const auto &dim : divisor) {
-    if (dim.has_dim_value()) {
-      below = ::onnx::checkedMultiply(below, dim.dim_value());
-      continue;
-    }
-    auto *found = dim.has_dim_param() ? find(symbols, dim.dim_param()) : symbols.end();
-    if (found == symbols.end())
-      return false;
-    symbols.erase(found);
-  }
-  if (above <= 0 || below <= 0 || above % below != 0 || symbols.size() > 1 || (!symbols.empty() && above != below))
-    return false;
-  if (symbols.empty())
-    quotient.set_dim_value(above / below);
-  else
-    quotient.set_dim_param(symbols.front().str());
-  return true;
-}
-
-/// The extent that -1 stands for, where symbols cancel: [batch, seq, 64] to [batch, seq, -1, 16] gives 4.
-void moec::reader::refineReshape(InferenceContext &context) {
-  if (!hasInputShape(context, 0) || !hasShape(*context.getOutputType(0)))
-    return;
-  TensorShapeProto *result = context.getOutputType(0)->mutable_tensor_type()->mutable_shape();
-  TensorShapeProto::Dimension *open = nullptr;
-  SmallVector<TensorShapeProto::Dimension> known;
-  for (auto &dim : *result->mutable_dim()) {
-    if (dim.has_dim_value() || dim.has_dim_param())
-      known.push_back(dim);
-    else if (std::exchange(open, &dim))
-      return;
-  }
-  TensorShapeProto::Dimension quotient;
-  if (open && divide(getInputShape(context, 0), known, quotient))
-    *open = quotient;
-}
-
-/// K that is computed from shapes.
-void moec::reader::refineTopK(InferenceContext &context) {
-  const TensorShapeProto *k = context.getNumInputs() > 1 ? context.getSymbolicInput(1) : nullptr;
-  if (!k || k->dim_size() != 1 || !k->dim(0).has_dim_value() || k->dim(0).dim_value() < 0 ||
-      !hasInputShape(context, 0))
-    return;
-  const ::onnx::AttributeProto *attribute = context.getAttribute("axis");
-  int64_t axis = attribute ? attribute->i() : -1;
-  for (size_t output = 0; output < context.getNumOutputs(); ++output) {
-    if (!hasShape(*context.getOutputType(output)))
-      continue;
-    TensorShapeProto *shape = context.getOutputType(output)->mutable_tensor_type()->mutable_shape();
-    int64_t index = axis < 0 ? axis + shape->dim_size() : axis;
-    if (index >= 0 && index < shape->dim_size() && !shape->dim(index).has_dim_value())
-      *shape->mutable_dim(index) = k->dim(0);
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// Inference over the model
-//===----------------------------------------------------------------------===//
 
 namespace {
 
