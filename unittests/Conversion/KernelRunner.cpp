@@ -4,6 +4,7 @@
 
 #include "moec/Conversion/Kernels.h"
 #include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Nn/Nn.h"
 #include "moec/Dialect/Step/KernelInterface.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -30,7 +31,7 @@ using namespace moec;
 using namespace moec::test;
 
 static const char *const loweringPipeline =
-    "func.func(canonicalize,cse),convert-scf-to-cf,convert-math-to-llvm,convert-math-to-libm,convert-vector-to-llvm,"
+    "func.func(canonicalize,cse,arith-expand{include-bf16=true}),convert-scf-to-cf,convert-math-to-llvm,convert-math-to-libm,convert-vector-to-llvm,"
     "expand-strided-metadata,lower-affine,finalize-memref-to-llvm,convert-arith-to-llvm,convert-index-to-llvm,"
     "convert-cf-to-llvm,convert-func-to-llvm,reconcile-unrealized-casts";
 
@@ -38,9 +39,10 @@ int64_t Buffer::count() const {
   return std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<int64_t>());
 }
 
-static MemRefType memrefOf(Type tensor) {
-  auto type = cast<RankedTensorType>(tensor);
-  return MemRefType::get(type.getShape(), type.getElementType());
+/// How a kernel gets an operand: a memref for a tensor, scalars as they are.
+static Type argumentTypeOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? MemRefType::get(tensor.getShape(), tensor.getElementType()) : type;
 }
 
 namespace {
@@ -51,7 +53,7 @@ public:
   KernelFunctions(ModuleOp module, step::KernelOpInterface op, Machine machine)
       : module(module), op(op), machine(machine), builder(op->getContext()), loc(op->getLoc()) {
     for (Type type : llvm::concat<Type>(llvm::to_vector(op->getOperandTypes()), llvm::to_vector(op->getResultTypes())))
-      memrefs.push_back(memrefOf(type));
+      types.push_back(argumentTypeOf(type));
   }
 
   LogicalResult build() {
@@ -77,7 +79,7 @@ private:
     OpBuilder host(op);
     Operation *previous = op->getPrevNode();
     Value result = build(host);
-    auto function = startFunction(name, memrefs, builder.getIndexType());
+    auto function = startFunction(name, types, builder.getIndexType());
     IRMapping mapping;
     for (auto [operand, argument] : llvm::zip(op->getOperands(), function.getArguments()))
       mapping.map(operand, argument);
@@ -94,13 +96,13 @@ private:
   }
 
   LogicalResult buildKernel() {
-    SmallVector<Type> arguments(memrefs);
+    SmallVector<Type> arguments(types);
     arguments.push_back(MemRefType::get(ShapedType::kDynamic, builder.getI8Type()));
     arguments.push_back(MemRefType::get({}, builder.getI32Type()));
     arguments.append(2, builder.getIndexType());
     auto function = startFunction("kernel", arguments, {});
     auto values = function.getArguments();
-    unsigned operands = op->getNumOperands(), buffers = memrefs.size();
+    unsigned operands = op->getNumOperands(), buffers = types.size();
     step::KernelContext context;
     context.vectorLanes = machine.lanes;
     context.vectorRegisters = machine.registers;
@@ -118,10 +120,10 @@ private:
   Machine machine;
   OpBuilder builder;
   Location loc;
-  SmallVector<Type> memrefs;
+  SmallVector<Type> types;
 };
 
-/// A memref descriptor of a dense buffer, in the layout of the C interface.
+/// A memref descriptor of a dense buffer, in the layout of the C interface; or a scalar, passed as it is.
 class Descriptor {
 public:
   Descriptor(void *data, ArrayRef<int64_t> shape) : words(3 + 2 * shape.size()) {
@@ -134,12 +136,14 @@ public:
     }
     pointer = words.data();
   }
+  explicit Descriptor(void *scalar) : value(scalar) {}
   Descriptor(const Descriptor &) = delete;
-  void *argument() { return &pointer; }
+  void *argument() { return value ? value : &pointer; }
 
 private:
   std::vector<int64_t> words;
-  int64_t *pointer;
+  int64_t *pointer = nullptr;
+  void *value = nullptr;
 };
 
 } // namespace
@@ -156,10 +160,11 @@ std::unique_ptr<MLIRContext> moec::test::makeKernelContext() {
   registerAllDialects(registry);
   registerAllExtensions(registry);
   registerAllToLLVMIRTranslations(registry);
-  registry.insert<moe::MoeDialect>();
+  registry.insert<moe::MoeDialect, nn::NnDialect>();
   registerMoeKernels(registry);
+  registerNnKernels(registry);
   auto context = std::make_unique<MLIRContext>(registry);
-  context->loadDialect<func::FuncDialect, tensor::TensorDialect, moe::MoeDialect>();
+  context->loadDialect<func::FuncDialect, tensor::TensorDialect, moe::MoeDialect, nn::NnDialect>();
   return context;
 }
 
@@ -190,7 +195,8 @@ CompiledKernel::CompiledKernel(MLIRContext &context, StringRef text, Machine mac
 static std::vector<std::unique_ptr<Descriptor>> describe(std::vector<Buffer> &buffers) {
   std::vector<std::unique_ptr<Descriptor>> descriptors;
   for (Buffer &buffer : buffers)
-    descriptors.push_back(std::make_unique<Descriptor>(buffer.bytes.data(), buffer.shape));
+    descriptors.push_back(buffer.isScalar ? std::make_unique<Descriptor>(buffer.bytes.data())
+                                          : std::make_unique<Descriptor>(buffer.bytes.data(), buffer.shape));
   return descriptors;
 }
 

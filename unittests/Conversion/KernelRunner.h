@@ -16,16 +16,22 @@
 
 namespace moec::test {
 
-/// The bytes of a tensor.
+/// The bytes of a tensor, or an `index` operand.
 struct Buffer {
   std::vector<int64_t> shape;
   std::vector<char> bytes;
+  bool isScalar = false;
 
   int64_t count() const;
   template <typename T> static Buffer of(std::vector<int64_t> shape, const std::vector<T> &values) {
     Buffer buffer{std::move(shape), std::vector<char>(values.size() * sizeof(T))};
     if (!values.empty())
       std::memcpy(buffer.bytes.data(), values.data(), buffer.bytes.size());
+    return buffer;
+  }
+  static Buffer index(int64_t value) {
+    Buffer buffer = of<int64_t>({}, {value});
+    buffer.isScalar = true;
     return buffer;
   }
   template <typename T> static Buffer filled(std::vector<int64_t> shape, T value) {
