@@ -169,7 +169,7 @@ private:
   }
 
   void writeSignature() {
-    auto function = module.lookupSymbol<func::FuncOp>(program.getSymName());
+    auto function = module.lookupSymbol<func::FuncOp>(program.getEntry());
     SmallVector<moert_tensor_t> records;
     for (auto [index, type] : llvm::enumerate(function.getArgumentTypes()))
       records.push_back(describe(type, function.getArgAttrDict(index), false, index));

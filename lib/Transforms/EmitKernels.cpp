@@ -75,7 +75,8 @@ private:
     auto kernelOp = dyn_cast<step::KernelOpInterface>(op);
     if (!kernelOp)
       return op->emitOpError("cannot be emitted as a kernel");
-    auto operands = llvm::map_to_vector(op->getOperands(), [&](Value value) { return mapping.lookup(value); });
+    auto operands =
+        llvm::map_to_vector(op->getOperands(), [&](Value value) { return mapping.lookupOrNull(value); });
     return kernelOp.emitTasks(builder, op->getLoc(), context, operands, results, begin, end);
   }
 

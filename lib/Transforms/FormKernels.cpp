@@ -40,8 +40,24 @@ bool isDestination(Operation *op) {
     return false;
   return llvm::all_of(op->getUses(), [](OpOperand &use) {
     auto user = dyn_cast<DestinationStyleOpInterface>(use.getOwner());
-    return user && user.isDpsInit(&use);
+    return isa<tensor::DimOp>(use.getOwner()) || (user && user.isDpsInit(&use));
   });
+}
+
+/// Takes the extents of a destination from the tensor.empty it starts from.
+void resolveExtents(Operation *destination) {
+  auto empty = dyn_cast<tensor::EmptyOp>(destination);
+  if (!empty)
+    empty = cast<linalg::FillOp>(destination).getOutputs()[0].getDefiningOp<tensor::EmptyOp>();
+  for (Operation *user : llvm::make_early_inc_range(destination->getUsers())) {
+    auto dim = dyn_cast<tensor::DimOp>(user);
+    if (!dim || !empty || !dim.getConstantIndex())
+      continue;
+    OpBuilder builder(dim);
+    OpFoldResult extent = empty.getMixedSizes()[*dim.getConstantIndex()];
+    dim.replaceAllUsesWith(getValueOrCreateConstantIndexOp(builder, dim.getLoc(), extent));
+    dim.erase();
+  }
 }
 
 bool isScalarConstant(Value value) {
@@ -67,9 +83,11 @@ public:
     for (Operation *op : kernelOps)
       if (failed(form(op)))
         return failure();
-    for (Operation *op : llvm::reverse(destinations))
+    for (Operation *op : llvm::reverse(destinations)) {
+      resolveExtents(op);
       if (op->use_empty())
         op->erase();
+    }
     return success();
   }
 

@@ -23,4 +23,12 @@ def RaiseMoeNodes : Raise_Pass<"moe-raise-moe-nodes"> {
   }];
 }
 
+def FindState : Pass<"moe-find-state", "::mlir::ModuleOp"> {
+  let summary = "note which outputs of a step are inputs of the next";
+  let description = [{
+    An output that is `Concat(input, new)` along a dynamic axis, each input at most once, becomes an entry {input, output,
+    axis} of `moe.states` of the module. The graph does not change.
+  }];
+}
+
 #endif

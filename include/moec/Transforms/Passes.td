@@ -5,6 +5,28 @@
 include "mlir/Pass/PassBase.td"
 
 //===----------------------------------------------------------------------===//
+// Optimize: the table of MoE layers
+//===----------------------------------------------------------------------===//
+
+def RecordLayers : Pass<"moe-record-layers", "::mlir::ModuleOp"> {
+  let summary = "number the MoE layers and describe them for the file";
+  let description = [{
+    Precondition: routed layers are `moe.experts`. Each gets `moe.layer`, an entry in `moe.layers` of the module (name,
+    form, router in words, experts, selected) and a `step.routing` in front that reports its experts and gates at run
+    time to who asks for them.
+  }];
+  let dependentDialects = ["::moec::step::StepDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def LocateExperts : Pass<"moe-locate-experts", "::mlir::ModuleOp"> {
+  let summary = "note which weights hold the experts of a layer";
+  let description = [{
+    Precondition: after moe-decompose-experts and moe-encode-weights. The weights of the `moe.grouped_matmul`s that
+    carry `moe.layer` become `weights` of the layer's entry in `moe.layers`; the writer derives each expert's bytes.
+  }];
+}
+
+//===----------------------------------------------------------------------===//
 // Schedule: kernels and the step program
 //===----------------------------------------------------------------------===//
 

@@ -321,8 +321,20 @@ private:
       mapping.map(body.getArgument(inputs + i), value);
     for (Operation &nested : body.without_terminator())
       emitPayloadOp(&nested, ivs, mapping);
+    if (!order.reductions.empty() && !order.inner)
+      allowVectorSums(body, mapping);
     return llvm::map_to_vector(body.getTerminator()->getOperands(),
                                [&](Value value) { return mapping.lookupOrDefault(value); });
+  }
+
+  /// A sum in registers may run in several lanes at once: a fixed order that depends on the extent alone.
+  static void allowVectorSums(Block &body, const IRMapping &mapping) {
+    for (Value value : body.getTerminator()->getOperands()) {
+      Operation *combiner = mapping.lookupOrDefault(value).getDefiningOp();
+      if (isa_and_present<arith::AddFOp, arith::MulFOp>(combiner))
+        combiner->setAttr("fastmath", arith::FastMathFlagsAttr::get(combiner->getContext(),
+                                                                   arith::FastMathFlags::reassoc));
+    }
   }
 
   /// Payload ops are scalar and cloned, but for those that mean a loop index or look into a captured tensor.

@@ -9,15 +9,15 @@ include "moec/Dialect/Step/StepDialect.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
-def Step_ProgramOp : Step_Op<"program", [IsolatedFromAbove, Symbol, NoRegionArguments]> {
+def Step_ProgramOp : Step_Op<"program", [IsolatedFromAbove]> {
   let summary = "the step program of an entry point";
   let description = [{
-    The region's entry block has one slot argument per input and one per weight of `weights`. Blocks end in
+    `entry` is the function that carries the signature. The region's entry block has one slot argument per input and one per weight of `weights`. Blocks end in
     `step.return`, `cf.br` or `cf.cond_br`; values that cross a join are block arguments.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefArrayAttr:$weights, I64Attr:$input_count);
+  let arguments = (ins FlatSymbolRefAttr:$entry, FlatSymbolRefArrayAttr:$weights, I64Attr:$input_count);
   let regions = (region AnyRegion:$body);
-  let assemblyFormat = "$sym_name `inputs` $input_count `weights` $weights attr-dict-with-keyword $body";
+  let assemblyFormat = "$entry `inputs` $input_count `weights` $weights attr-dict-with-keyword $body";
 }
 
 def Step_ReturnOp : Step_Op<"return", [Terminator, HasParent<"ProgramOp">]> {
