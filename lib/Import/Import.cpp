@@ -6,6 +6,7 @@
 #include "ModelChecks.h"
 #include "ModelFile.h"
 #include "ShapeInference.h"
+#include "SubgraphNames.h"
 
 using namespace mlir;
 using namespace moec::reader;
@@ -16,8 +17,10 @@ FailureOr<OwningOpRef<ModuleOp>> moec::importOnnx(MLIRContext &context, llvm::St
   OnnxModel model;
   if (failed(readModelFile(model, reporter)) || failed(checkVersions(model, reporter)) ||
       failed(separateLargeTensors(model, reporter)) || failed(checkModel(model, reporter)) ||
-      failed(inlineFunctions(model, options, reporter)) || failed(separateLargeTensors(model, reporter)) ||
-      failed(inferShapes(model, reporter)))
+      failed(inlineFunctions(model, options, reporter)) || failed(separateLargeTensors(model, reporter)))
+    return failure();
+  makeSubgraphNamesUnique(*model.proto.mutable_graph());
+  if (failed(inferShapes(model, reporter)))
     return failure();
   return buildModule(model, reporter);
 }

@@ -15,6 +15,7 @@ const SchemaRegistry &SchemaRegistry::get() {
 SchemaRegistry::SchemaRegistry() {
   for (OpSchema &schema : getContribSchemas())
     add(std::move(schema));
+  refine("Range", refineRange);
   refine("Reshape", refineReshape);
   refine("Slice", refineSlice);
   refine("TopK", refineTopK);

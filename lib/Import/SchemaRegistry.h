@@ -37,6 +37,7 @@ private:
 std::vector<::onnx::OpSchema> getContribSchemas();
 
 /// Shape inference that runs after ONNX's own and fills in dimensions that it leaves open.
+void refineRange(::onnx::InferenceContext &context);
 void refineReshape(::onnx::InferenceContext &context);
 void refineSlice(::onnx::InferenceContext &context);
 void refineTopK(::onnx::InferenceContext &context);

@@ -165,6 +165,25 @@ void moec::reader::refineSlice(InferenceContext &context) {
   }
 }
 
+/// Bounds that are computed: known ones give a known extent, and counting to an extent gives that extent.
+void moec::reader::refineRange(InferenceContext &context) {
+  TensorShapeProto *result = getResultShape(context, 0);
+  if (!result || result->dim_size() != 1 || result->dim(0).has_dim_value())
+    return;
+  std::optional<Values> start = getValues(context, 0), limit = getValues(context, 1), delta = getValues(context, 2);
+  auto isKnown = [](const std::optional<Values> &values) { return values && values->size() == 1 && values->front(); };
+  if (!isKnown(start) || !isKnown(delta) || *delta->front() <= 0)
+    return;
+  if (isKnown(limit)) {
+    int64_t length = std::max<int64_t>(0, *limit->front() - *start->front()), step = *delta->front();
+    result->mutable_dim(0)->set_dim_value((length + step - 1) / step);
+    return;
+  }
+  const TensorShapeProto *extent = context.getSymbolicInput(1);
+  if (*start->front() == 0 && *delta->front() == 1 && extent && extent->dim_size() == 1 && extent->dim(0).has_dim_param())
+    *result->mutable_dim(0) = extent->dim(0);
+}
+
 /// Quotients of known integers; ONNX follows sums and products but not these.
 void moec::reader::propagateDiv(::onnx::DataPropagationContext &context) {
   const TensorShapeProto *dividend = context.getInputData(0), *divisor = context.getInputData(1);
