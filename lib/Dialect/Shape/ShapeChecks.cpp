@@ -123,6 +123,8 @@ OpFoldResult moec::multiplyExtents(OpBuilder &builder, Location loc, OpFoldResul
   std::optional<int64_t> staticA = getConstantIntValue(a), staticB = getConstantIntValue(b);
   if (staticA && staticB)
     return builder.getIndexAttr(*staticA * *staticB);
+  // Extents do not overflow; saying so lets a later division by one factor fold.
   return builder.createOrFold<arith::MulIOp>(loc, getValueOrCreateConstantIndexOp(builder, loc, a),
-                                             getValueOrCreateConstantIndexOp(builder, loc, b));
+                                             getValueOrCreateConstantIndexOp(builder, loc, b),
+                                             arith::IntegerOverflowFlags::nsw | arith::IntegerOverflowFlags::nuw);
 }

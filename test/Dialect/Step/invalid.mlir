@@ -1,0 +1,48 @@
+// What the verifiers of kernels and dispatches say.
+// RUN: moe-opt %s --verify-diagnostics --split-input-file
+
+// expected-error @+1 {{expected the body to end in step.yield}}
+step.kernel @k(%x: tensor<4xf32>) {
+  %0 = tensor.cast %x : tensor<4xf32> to tensor<?xf32>
+}
+// -----
+func.func @missing(%x: tensor<4xf32>, %n: index) {
+  // expected-error @+1 {{expected a step.kernel named @k}}
+  %0 = step.dispatch @k(%x) dims() grid(%n) work(%n) scratch(%n) : (tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+// -----
+step.kernel @k(%x: tensor<4xf32>) {
+  step.yield %x : tensor<4xf32>
+}
+func.func @inputs(%x: tensor<5xf32>, %n: index) {
+  // expected-error @+1 {{C1: inputs do not have the types of the arguments of @k}}
+  %0 = step.dispatch @k(%x) dims() grid(%n) work(%n) scratch(%n) : (tensor<5xf32>) -> tensor<4xf32>
+  return
+}
+// -----
+step.kernel @k(%x: tensor<4xf32>) {
+  step.yield %x : tensor<4xf32>
+}
+func.func @results(%x: tensor<4xf32>, %n: index) {
+  // expected-error @+1 {{C1: results do not have the types that @k yields}}
+  %0 = step.dispatch @k(%x) dims() grid(%n) work(%n) scratch(%n) : (tensor<4xf32>) -> tensor<5xf32>
+  return
+}
+// -----
+step.kernel @k(%x: tensor<?xf32>) {
+  step.yield %x : tensor<?xf32>
+}
+func.func @dims(%x: tensor<?xf32>, %n: index) {
+  // expected-error @+1 {{C2: expected 1 dims, found 0}}
+  %0 = step.dispatch @k(%x) dims() grid(%n) work(%n) scratch(%n) : (tensor<?xf32>) -> tensor<?xf32>
+  return
+}
+// -----
+step.kernel @k(%x: tensor<?xf32>) {
+  step.yield %x : tensor<?xf32>
+}
+func.func @outside() {
+  // expected-error @+1 {{expects parent op 'step.program'}}
+  step.return
+}
