@@ -34,7 +34,7 @@ struct Floats {
   Floats(const FloatStorage &storage, std::vector<int64_t> shape, std::vector<float> exact)
       : storage(&storage), shape(std::move(shape)), values(std::move(exact)) {
     for (float &value : values)
-      value = decode(encode(value));
+      value = round(value);
   }
 
   static Floats random(std::mt19937 &engine, const FloatStorage &storage, std::vector<int64_t> shape,
@@ -48,6 +48,8 @@ struct Floats {
       value = normal(engine);
     return Floats(storage, std::move(shape), std::move(values));
   }
+
+  float round(float value) const { return decode(encode(value)); }
 
   Buffer buffer() const {
     if (isSingle())
