@@ -1,0 +1,56 @@
+//===- WeightDequantization.cpp - (q - zero point) * scale ------------------===//
+
+#include "WeightDequantization.h"
+
+#include "FloatRows.h"
+
+#include <vector>
+
+using namespace mlir;
+using namespace moec;
+
+/// Value `index` of a row of values of `bits` bits, lowest bits first.
+static unsigned unpack(const char *row, int64_t bits, int64_t index) {
+  int64_t position = index * bits;
+  auto byte = static_cast<unsigned char>(row[position / 8]);
+  return byte >> (position % 8) & ((1u << bits) - 1);
+}
+
+WeightView moec::dequantize(const QuantizedWeight &weight, RankedTensorType type) {
+  OwnedWeight result(type);
+  int64_t inner = type.getShape().back(), bits = weight.bits;
+  int64_t rows = inner == 0 ? 0 : type.getNumElements() / inner;
+  bool perRow = weight.block == 0;
+  int64_t block = perRow ? std::max<int64_t>(inner, 1) : weight.block;
+  int64_t blocks = (inner + block - 1) / block;
+  // Zero points are packed along the last axis of the scales: over the rows where there is one scale per row.
+  int64_t zeroPointRow = perRow ? type.getShape().drop_back().back() : blocks;
+  int64_t zeroPointBytes = (zeroPointRow * bits + 7) / 8;
+  auto zeroPointOf = [&](int64_t row, int64_t b) -> float {
+    if (!weight.zeroPoints)
+      return float(1 << (bits - 1));
+    int64_t scale = perRow ? row : row * blocks + b;
+    const char *packed = weight.zeroPoints->data + scale / zeroPointRow * zeroPointBytes;
+    return float(unpack(packed, bits, scale % zeroPointRow));
+  };
+
+  auto f32 = Float32Type::get(type.getContext());
+  auto scaleType = cast<FloatType>(weight.scales.type.getElementType());
+  int64_t scaleSize = weight.scales.elementSize(), size = result.view.elementSize(), rowBytes = inner * bits / 8;
+  forRanges(rows, inner * (size + 1), [&](int64_t first, int64_t last) {
+    std::vector<float> values(inner), scales(blocks);
+    for (int64_t row = first; row < last; ++row) {
+      convertFloats(weight.scales.data + row * blocks * scaleSize, scaleType, reinterpret_cast<char *>(scales.data()),
+                    f32, blocks);
+      const char *packed = weight.values.data + row * rowBytes;
+      for (int64_t b = 0; b < blocks; ++b) {
+        float zeroPoint = zeroPointOf(row, b);
+        for (int64_t k = b * block; k < std::min((b + 1) * block, inner); ++k)
+          values[k] = (float(unpack(packed, bits, k)) - zeroPoint) * scales[b];
+      }
+      convertFloats(reinterpret_cast<const char *>(values.data()), f32, result.data + row * inner * size,
+                    cast<FloatType>(type.getElementType()), inner);
+    }
+  });
+  return result.view;
+}

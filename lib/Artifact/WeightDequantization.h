@@ -1,0 +1,23 @@
+//===- WeightDequantization.h - (q - zero point) * scale --------------------===//
+#ifndef MOEC_LIB_ARTIFACT_WEIGHTDEQUANTIZATION_H
+#define MOEC_LIB_ARTIFACT_WEIGHTDEQUANTIZATION_H
+
+#include "WeightView.h"
+
+#include <optional>
+
+namespace moec {
+
+/// The operands of a moe.dequantize as dense views.
+struct QuantizedWeight {
+  int64_t bits, block;
+  WeightView values, scales;
+  std::optional<WeightView> zeroPoints;
+};
+
+/// The real values, of shape and element type `type`.
+WeightView dequantize(const QuantizedWeight &weight, mlir::RankedTensorType type);
+
+} // namespace moec
+
+#endif // MOEC_LIB_ARTIFACT_WEIGHTDEQUANTIZATION_H
