@@ -1,12 +1,11 @@
 //===- Import.cpp - the importer's steps ----------------------------------------===//
 
 #include "moec/Import/Import.h"
+#include "FunctionOps.h"
 #include "GraphBuilder.h"
 #include "LargeTensors.h"
 #include "ModelChecks.h"
 #include "ModelFile.h"
-#include "ShapeInference.h"
-#include "SubgraphNames.h"
 
 using namespace mlir;
 using namespace moec::reader;
@@ -17,10 +16,8 @@ FailureOr<OwningOpRef<ModuleOp>> moec::importOnnx(MLIRContext &context, llvm::St
   OnnxModel model;
   if (failed(readModelFile(model, reporter)) || failed(checkVersions(model, reporter)) ||
       failed(separateLargeTensors(model, reporter)) || failed(checkModel(model, reporter)) ||
-      failed(inlineFunctions(model, options, reporter)) || failed(separateLargeTensors(model, reporter)))
-    return failure();
-  makeSubgraphNamesUnique(*model.proto.mutable_graph());
-  if (failed(inferShapes(model, reporter)))
+      failed(inlineLocalFunctions(model, reporter)) || failed(separateLargeTensors(model, reporter)) ||
+      failed(inferAndExpand(model, options, reporter)))
     return failure();
   return buildModule(model, reporter);
 }

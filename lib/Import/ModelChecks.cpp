@@ -4,7 +4,6 @@
 #include "SchemaRegistry.h"
 #include "onnx/checker.h"
 #include "onnx/inliner/inliner.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace llvm;
@@ -125,63 +124,14 @@ LogicalResult moec::reader::checkModel(const OnnxModel &model, const Reporter &r
   });
 }
 
-//===----------------------------------------------------------------------===//
-// Functions
-//===----------------------------------------------------------------------===//
-
-bool moec::isKnownFunctionOp(StringRef opType) {
-  static const llvm::StringSet<> known = {
-#define MOEC_KNOWN_FUNCTION_OP(NAME) #NAME,
-#include "moec/Import/KnownFunctionOps.def"
-  };
-  return known.contains(opType);
-}
-
-namespace {
-
-/// The operators of the default domain that have a function body and are to be replaced by it.
-class ExpandedOps final : public ::onnx::inliner::FunctionIdSet {
-public:
-  ExpandedOps(const ModelProto &model, const moec::ImportOptions &options) : model(model), options(options) {}
-
-  bool Contains(const std::string &domain, const std::string &opType) const override {
-    if (!isDefaultDomain(domain) || options.isKnown(opType))
-      return false;
-    const ::onnx::OpSchema *schema = SchemaRegistry::get().GetSchema(opType, getOpset(model, ""), "");
-    return schema && (schema->HasFunction() || schema->HasContextDependentFunction());
-  }
-
-private:
-  const ModelProto &model;
-  const moec::ImportOptions &options;
-};
-
-bool anyNode(const GraphProto &graph, llvm::function_ref<bool(const NodeProto &)> holds) {
-  return llvm::any_of(graph.node(), [&](const NodeProto &node) {
-    return holds(node) || llvm::any_of(node.attribute(), [&](const auto &attribute) {
-             return attribute.has_g() && anyNode(attribute.g(), holds);
-           });
-  });
-}
-
-} // namespace
-
-LogicalResult moec::reader::inlineFunctions(OnnxModel &model, const ImportOptions &options, const Reporter &reporter) {
-  if (model.proto.functions_size() > 0) {
-    if (failed(reporter.guard("inlining functions", [&] { ::onnx::inliner::InlineLocalFunctions(model.proto); })))
-      return failure();
-    // The inliner keeps functions that import another version of a domain than the model does.
-    if (model.proto.functions_size() > 0)
-      return reporter.error() << "function '" << model.proto.functions(0).name()
-                              << "' imports other versions of operators than the model";
-    if (failed(OperatorCheck(model.proto, reporter).check(model.proto.graph())))
-      return failure();
-  }
-  ExpandedOps expanded(model.proto, options);
-  if (!anyNode(model.proto.graph(),
-               [&](const NodeProto &node) { return expanded.Contains(node.domain(), node.op_type()); }))
+LogicalResult moec::reader::inlineLocalFunctions(OnnxModel &model, const Reporter &reporter) {
+  if (model.proto.functions_size() == 0)
     return success();
-  return reporter.guard("expanding functions", [&] {
-    ::onnx::inliner::InlineSelectedFunctions(model.proto, expanded, &SchemaRegistry::get());
-  });
+  if (failed(reporter.guard("inlining functions", [&] { ::onnx::inliner::InlineLocalFunctions(model.proto); })))
+    return failure();
+  // The inliner keeps functions that import another version of a domain than the model does.
+  if (model.proto.functions_size() > 0)
+    return reporter.error() << "function '" << model.proto.functions(0).name()
+                            << "' imports other versions of operators than the model";
+  return OperatorCheck(model.proto, reporter).check(model.proto.graph());
 }

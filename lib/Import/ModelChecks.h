@@ -3,7 +3,6 @@
 #define MOEC_LIB_IMPORT_MODELCHECKS_H
 
 #include "OnnxModel.h"
-#include "moec/Import/Import.h"
 
 namespace moec::reader {
 
@@ -14,9 +13,8 @@ mlir::LogicalResult checkVersions(const OnnxModel &model, const Reporter &report
 /// Large tensors are inputs by now.
 mlir::LogicalResult checkModel(const OnnxModel &model, const Reporter &reporter);
 
-/// Replaces calls of model-local functions, and operators defined by functions that `options` does not want to keep, by
-/// the bodies of the functions.
-mlir::LogicalResult inlineFunctions(OnnxModel &model, const ImportOptions &options, const Reporter &reporter);
+/// Replaces calls of model-local functions by the bodies of the functions.
+mlir::LogicalResult inlineLocalFunctions(OnnxModel &model, const Reporter &reporter);
 
 /// The version of `domain` that the model imports; 0 if it does not.
 int64_t getOpset(const ::onnx::ModelProto &model, llvm::StringRef domain);

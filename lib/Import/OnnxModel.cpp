@@ -29,6 +29,10 @@ mlir::InFlightDiagnostic Reporter::error(const ::onnx::NodeProto &node) const {
 }
 
 mlir::LogicalResult Reporter::libraryError(StringRef what, StringRef message) const {
+  // Of inference errors only the first tells something: those after it follow from it.
+  StringRef first = message.split("Inference error(s): ").second;
+  if (!first.empty())
+    message = first.split('\n').first;
   SmallVector<StringRef> words;
   SplitString(message, words);
   std::string line = join(words, " ");

@@ -40,8 +40,9 @@ struct OnnxModel {
   llvm::SmallVector<std::pair<uint64_t, uint64_t>> leftOut;
   /// By the name of the graph input that stands for it.
   llvm::MapVector<std::string, LargeTensor, llvm::StringMap<unsigned>> largeTensors;
-  /// What the file says about the results, before inference.
+  /// What the file says about the results and, by name, about other values, before inference.
   google::protobuf::RepeatedPtrField<::onnx::ValueInfoProto> declaredOutputs;
+  llvm::StringMap<::onnx::TypeProto> claims;
 };
 
 /// Reports errors of one model: located in its file and, where there is one, at a node.

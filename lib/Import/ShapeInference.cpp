@@ -23,16 +23,13 @@ using Claims = StringMap<::onnx::TypeProto>;
 
 bool hasRank(const ::onnx::TypeProto &type) { return type.has_tensor_type() && type.tensor_type().has_shape(); }
 
-/// Takes the types away that the exporter gave intermediate values and results, in subgraphs too. Inputs of subgraphs
-/// keep their rank: the operator around them decides their extents.
+/// Moves the types that the exporter gave intermediate values and results to `claims`, in subgraphs too. Inputs of
+/// subgraphs keep their rank: the operator around them decides their extents.
 void takeClaims(GraphProto &graph, Claims &claims) {
   for (ValueInfoProto &info : *graph.mutable_value_info())
     claims[info.name()] = std::move(*info.mutable_type());
-  graph.clear_value_info();
-  for (ValueInfoProto &output : *graph.mutable_output()) {
+  for (ValueInfoProto &output : *graph.mutable_output())
     claims[output.name()] = output.type();
-    output.clear_type();
-  }
   for (auto &node : *graph.mutable_node())
     for (auto &attribute : *node.mutable_attribute()) {
       if (!attribute.has_g())
@@ -43,6 +40,17 @@ void takeClaims(GraphProto &graph, Claims &claims) {
           for (auto &dim : *input.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim())
             dim.Clear();
     }
+}
+
+/// Takes the types away that an earlier inference left.
+void clearTypes(GraphProto &graph) {
+  graph.clear_value_info();
+  for (ValueInfoProto &output : *graph.mutable_output())
+    output.clear_type();
+  for (auto &node : *graph.mutable_node())
+    for (auto &attribute : *node.mutable_attribute())
+      if (attribute.has_g())
+        clearTypes(*attribute.mutable_g());
 }
 
 /// Gives values whose rank inference did not find the claimed one; true if there was any.
@@ -78,9 +86,11 @@ bool useClaimedRanks(GraphProto &graph, const Claims &claims) {
 
 LogicalResult moec::reader::inferShapes(OnnxModel &model, const Reporter &reporter) {
   GraphProto &graph = *model.proto.mutable_graph();
-  Claims claims;
-  google::protobuf::RepeatedPtrField<ValueInfoProto> outputs = graph.output();
-  takeClaims(graph, claims);
+  if (model.declaredOutputs.empty()) {
+    model.declaredOutputs = graph.output();
+    takeClaims(graph, model.claims);
+  }
+  clearTypes(graph);
   ::onnx::ShapeInferenceOptions options(/*check_type_val=*/true, /*strict_mode_val=*/1, /*data_prop_val=*/true);
   auto infer = [&] {
     return reporter.guard("shape inference", [&] {
@@ -90,8 +100,5 @@ LogicalResult moec::reader::inferShapes(OnnxModel &model, const Reporter &report
   };
   if (failed(infer()))
     return failure();
-  if (useClaimedRanks(graph, claims) && failed(infer()))
-    return failure();
-  model.declaredOutputs = std::move(outputs);
-  return success();
+  return success(!useClaimedRanks(graph, model.claims) || succeeded(infer()));
 }

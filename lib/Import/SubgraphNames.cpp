@@ -1,31 +1,17 @@
 //===- SubgraphNames.cpp - one name, one value ----------------------------------===//
 
 #include "SubgraphNames.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace llvm;
 using namespace moec::reader;
 using ::onnx::GraphProto;
 using ::onnx::NodeProto;
 
-namespace {
-
-class NameScopes {
-public:
-  /// Renames inside `graph` and its subgraphs. `renamed` holds the new names of values of the graphs around it.
-  void visit(GraphProto &graph, StringMap<std::string> renamed);
-
-private:
-  StringSet<> taken;
-  uint64_t suffix = 0;
-};
-
-} // namespace
-
-void NameScopes::visit(GraphProto &graph, StringMap<std::string> renamed) {
+void UniqueNames::visit(GraphProto &graph, StringMap<std::string> renamed) {
   StringSet<> own;
   auto define = [&](const std::string &name) {
-    if (name.empty() || !own.insert(name).second || taken.insert(name).second)
+    // A name that is renamed already stands for a value outside: a formal result of a function.
+    if (name.empty() || renamed.contains(name) || !own.insert(name).second || taken.insert(name).second)
       return;
     std::string fresh;
     do
@@ -63,5 +49,3 @@ void NameScopes::visit(GraphProto &graph, StringMap<std::string> renamed) {
         visit(*attribute.mutable_g(), renamed);
   }
 }
-
-void moec::reader::makeSubgraphNamesUnique(GraphProto &graph) { NameScopes().visit(graph, {}); }
