@@ -1,0 +1,175 @@
+// Steps and the state between them, on a model whose state is the list of its tokens.
+#include "runtime_fixture.h"
+
+using namespace moert::test;
+
+namespace {
+
+class StateTest : public testing::Test {
+protected:
+  StateTest() : program(open(makeSuccessorModel().build())), session(makeSession(program.get())) {}
+
+  // The token with the best score after these.
+  static int64_t step(moert_session_t *session, std::vector<int64_t> tokens) {
+    const std::vector<int64_t> dims = {1, static_cast<int64_t>(tokens.size())};
+    const moert_tensor_view_t input = viewOf(tokens, dims);
+    moert_tensor_view_t logits = {};
+    EXPECT_EQ(moert_session_step(session, &input, 1, &logits, 1), MOERT_OK) << moert_last_error();
+    const std::vector<int32_t> scores = elementsOf<int32_t>(logits);
+    for (size_t i = 0; i < scores.size(); ++i)
+      if (scores[i])
+        return static_cast<int64_t>(i);
+    return -1;
+  }
+  int64_t step(std::vector<int64_t> tokens) { return step(session.get(), std::move(tokens)); }
+
+  static Bytes save(moert_session_t *session) {
+    size_t size = 0;
+    EXPECT_EQ(moert_session_state_save(session, nullptr, 0, &size), MOERT_BUFFER_TOO_SMALL);
+    Bytes bytes(size);
+    EXPECT_EQ(moert_session_state_save(session, bytes.data(), size, &size), MOERT_OK) << moert_last_error();
+    return bytes;
+  }
+
+  ProgramPtr program;
+  SessionPtr session;
+};
+
+TEST_F(StateTest, GrowsAndResets) {
+  EXPECT_EQ(moert_session_state_length(session.get()), 0);
+  EXPECT_EQ(step({10, 20, 30}), 31);
+  EXPECT_EQ(step({40}), 41);
+  EXPECT_EQ(moert_session_state_length(session.get()), 4);
+  EXPECT_EQ(moert_session_state_reset(session.get()), MOERT_OK);
+  EXPECT_EQ(moert_session_state_length(session.get()), 0);
+  EXPECT_EQ(step({7}), 8);
+  EXPECT_EQ(moert_session_state_length(session.get()), 1);
+}
+
+TEST_F(StateTest, FunctionalRunSeesTheSameValues) {
+  step({10, 20, 30});
+  std::vector<int64_t> tokens = {50}, past = {10, 20, 30};
+  const std::vector<int64_t> one = {1, 1}, three = {1, 3};
+  const moert_tensor_view_t inputs[] = {viewOf(tokens, one), viewOf(past, three)};
+  moert_tensor_view_t outputs[2] = {};
+  ASSERT_EQ(moert_session_run(session.get(), inputs, 2, outputs, 2), MOERT_OK) << moert_last_error();
+  EXPECT_EQ(elementsOf<int64_t>(outputs[1]), (std::vector<int64_t>{10, 20, 30, 50}));
+  EXPECT_EQ(moert_session_state_length(session.get()), 3); // a run leaves the state alone
+}
+
+TEST_F(StateTest, FailedStepKeepsTheState) {
+  step({10, 20});
+  std::vector<int64_t> nothing;
+  const std::vector<int64_t> dims = {1, 0};
+  const moert_tensor_view_t input = viewOf(nothing, dims);
+  EXPECT_FAILS(moert_session_step(session.get(), &input, 1, nullptr, 0), MOERT_RUN_FAILED, "no tokens");
+  EXPECT_EQ(moert_session_state_length(session.get()), 2);
+  EXPECT_EQ(step({30}), 31);
+  EXPECT_EQ(moert_session_state_length(session.get()), 3);
+}
+
+TEST_F(StateTest, Truncates) {
+  step({10, 20, 30});
+  EXPECT_EQ(moert_session_state_truncate(session.get(), 2), MOERT_OK);
+  EXPECT_EQ(moert_session_state_length(session.get()), 2);
+  SessionPtr other = makeSession(program.get());
+  step(other.get(), {10, 20});
+  EXPECT_EQ(save(session.get()), save(other.get()));
+  EXPECT_FAILS(moert_session_state_truncate(session.get(), 3), MOERT_INVALID_ARGUMENT,
+               "cannot truncate to 3 positions: state 'past' holds 2");
+  EXPECT_FAILS(moert_session_state_truncate(session.get(), -1), MOERT_INVALID_ARGUMENT, "cannot truncate to -1");
+}
+
+// The axis lies inside: rows move together.
+TEST(State, TruncatesAnInnerAxis) {
+  ArtifactBuilder builder;
+  const int64_t past = -1 - int64_t(builder.symbol("past")), size = -1 - int64_t(builder.symbol("size"));
+  builder.input("new", MOERT_I64, {2, size});
+  builder.input("past", MOERT_I64, {2, past});
+  builder.output("present", MOERT_I64, {2, size});
+  builder.states.push_back({1, 0, 1, 0}); // replaced by "new" in each step
+  builder.steps.constant(0, 2);
+  builder.steps.step(MOERT_STEP_INPUT_DIM, {1, 0, 1});
+  builder.steps.constant(2, 16);
+  builder.steps.step(MOERT_STEP_BINARY, {2, 2, 1, MOERT_BINARY_MUL});
+  builder.steps.step(MOERT_STEP_OUTPUT, {builder.slot(0), 0, 0, 1});
+  builder.steps.step(MOERT_STEP_COPY, {builder.slot(0), 3, 0, 3, 2});
+  builder.steps.step(MOERT_STEP_RETURN, {});
+  const ProgramPtr program = open(builder.build());
+  const SessionPtr session = makeSession(program.get()), other = makeSession(program.get());
+  auto step = [](moert_session_t *target, std::vector<int64_t> elements) {
+    const std::vector<int64_t> dims = {2, static_cast<int64_t>(elements.size() / 2)};
+    const moert_tensor_view_t input = viewOf(elements, dims);
+    EXPECT_EQ(moert_session_step(target, &input, 1, nullptr, 0), MOERT_OK) << moert_last_error();
+  };
+  step(session.get(), {1, 2, 3, 4, 5, 6});
+  ASSERT_EQ(moert_session_state_truncate(session.get(), 2), MOERT_OK) << moert_last_error();
+  step(other.get(), {1, 2, 4, 5});
+  size_t size1 = 0, size2 = 0;
+  Bytes first(1000), second(1000);
+  ASSERT_EQ(moert_session_state_save(session.get(), first.data(), 1000, &size1), MOERT_OK);
+  ASSERT_EQ(moert_session_state_save(other.get(), second.data(), 1000, &size2), MOERT_OK);
+  EXPECT_EQ(size1, size2);
+  EXPECT_EQ(first, second);
+}
+
+TEST_F(StateTest, Forks) {
+  step({10, 20, 30});
+  moert_session_t *copy = nullptr;
+  ASSERT_EQ(moert_session_state_fork(session.get(), &copy), MOERT_OK) << moert_last_error();
+  const SessionPtr forked(copy);
+  EXPECT_EQ(step({40}), 41);
+  EXPECT_EQ(step(forked.get(), {50}), 51);
+  EXPECT_EQ(moert_session_state_length(forked.get()), 4);
+  EXPECT_NE(save(forked.get()), save(session.get()));
+}
+
+TEST_F(StateTest, SavesAndLoads) {
+  step({10, 20, 30});
+  const Bytes bytes = save(session.get());
+  const SessionPtr other = makeSession(program.get());
+  step(other.get(), {1});
+  ASSERT_EQ(moert_session_state_load(other.get(), bytes.data(), bytes.size()), MOERT_OK) << moert_last_error();
+  EXPECT_EQ(moert_session_state_length(other.get()), 3);
+  EXPECT_EQ(save(other.get()), bytes);
+  EXPECT_EQ(step(other.get(), {40}), 41);
+
+  const SessionPtr empty = makeSession(program.get());
+  const Bytes none = save(empty.get());
+  ASSERT_EQ(moert_session_state_load(other.get(), none.data(), none.size()), MOERT_OK) << moert_last_error();
+  EXPECT_EQ(moert_session_state_length(other.get()), 0);
+}
+
+TEST_F(StateTest, RefusesDamagedOrForeignBytes) {
+  step({10, 20, 30});
+  const Bytes good = save(session.get());
+  auto load = [&](const Bytes &bytes) { return moert_session_state_load(session.get(), bytes.data(), bytes.size()); };
+  Bytes bytes = good;
+  bytes[60] ^= std::byte(1);
+  EXPECT_FAILS(load(bytes), MOERT_INVALID_FILE, "saved state: hash does not match, the bytes are damaged");
+  bytes = good;
+  bytes.resize(40);
+  EXPECT_FAILS(load(bytes), MOERT_INVALID_FILE, "saved state: 40 bytes, expected at least 80");
+  bytes = good;
+  bytes[0] = std::byte(0);
+  EXPECT_FAILS(load(bytes), MOERT_INVALID_FILE, "saved state: it does not start with the magic bytes");
+  const ProgramPtr foreign = open(makeCopyProgram().build());
+  const Bytes other = save(makeSession(foreign.get()).get());
+  EXPECT_FAILS(load(other), MOERT_INVALID_FILE, "saved state: it belongs to another program");
+  EXPECT_EQ(save(session.get()), good);
+}
+
+TEST(State, NeedsItsSymbols) {
+  ArtifactBuilder builder;
+  const int64_t batch = -1 - int64_t(builder.symbol("batch")), past = -1 - int64_t(builder.symbol("past"));
+  builder.input("past_key", MOERT_F32, {batch, past});
+  builder.output("present_key", MOERT_F32, {batch, past});
+  builder.states.push_back({0, 0, 1, 0});
+  builder.steps.step(MOERT_STEP_RETURN, {});
+  const ProgramPtr program = open(builder.build());
+  const SessionPtr session = makeSession(program.get());
+  EXPECT_FAILS(moert_session_step(session.get(), nullptr, 0, nullptr, 0), MOERT_BAD_INPUT,
+               "state input 'past_key' axis 0: no other input determines 'batch'");
+}
+
+} // namespace
