@@ -1,0 +1,243 @@
+//===- ConvertOnnxToLinalg.cpp - ONNX nodes to linalg, tensor and nn ops ------===//
+//
+// One walk over the function in order. Results of nodes are kept in a map instead of replacing uses, so that a value can
+// stay a list of scalars until someone needs the tensor.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Rows.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "moec/Conversion/Passes.h"
+#include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Nn/Nn.h"
+#include "moec/Dialect/Step/Step.h"
+
+namespace moec {
+#define GEN_PASS_DEF_CONVERTONNXTOLINALG
+#include "moec/Conversion/Passes.h.inc"
+} // namespace moec
+
+using namespace mlir;
+using namespace moec;
+
+namespace {
+
+class FunctionLowering {
+public:
+  FunctionLowering(func::FuncOp function, const RowTable &table)
+      : function(function), table(table), block(&function.getBody().front()),
+        builder(function.getLoc(), block, block->begin()), emitter(builder, block), values(emitter) {}
+
+  LogicalResult run();
+
+private:
+  void eraseUnusedNodes();
+  void bindArguments();
+  LogicalResult lower(Operation *op);
+  LogicalResult lowerNode(onnx::NodeOp node);
+  LogicalResult checkTypes(onnx::NodeOp node, unsigned required);
+  std::optional<ScalarTensor> evaluateScalars(onnx::NodeOp node, Binder &binder);
+  LogicalResult convertOperands(Operation *op);
+  FailureOr<Value> withType(Value tensor, RankedTensorType type, const Twine &what);
+  void bindSignless(Value value);
+  void removeNodes();
+
+  func::FuncOp function;
+  const RowTable &table;
+  Block *block;
+  ImplicitLocOpBuilder builder;
+  TensorEmitter emitter;
+  ValueMap values;
+  SmallVector<UnrealizedConversionCastOp> signlessCasts;
+};
+
+struct ConvertOnnxToLinalg : moec::impl::ConvertOnnxToLinalgBase<ConvertOnnxToLinalg> {
+  void runOnOperation() override;
+};
+
+} // namespace
+
+static std::string labelOf(onnx::NodeOp node) {
+  std::string label;
+  llvm::raw_string_ostream stream(label);
+  if (!node.getDomain().empty())
+    stream << node.getDomain() << '.';
+  stream << node.getOpType() << '-' << node.getVersion() << " at node \"" << node.getName().value_or("") << '"';
+  return label;
+}
+
+// Exporters leave shape arithmetic behind that nothing uses; it needs no row.
+void FunctionLowering::eraseUnusedNodes() {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
+    if (isa<onnx::NodeOp, onnx::ConstantOp, onnx::AbsentOp>(op) && op.use_empty())
+      op.erase();
+}
+
+// Nodes ask the types of their inputs for signedness, so values of other ops keep their unsigned types to the end and
+// are used through casts until then.
+void FunctionLowering::bindSignless(Value value) {
+  Type type = signlessType(value.getType());
+  if (type == value.getType())
+    return;
+  auto cast = UnrealizedConversionCastOp::create(builder, type, value);
+  signlessCasts.push_back(cast);
+  values.setTensor(value, cast.getResult(0));
+}
+
+void FunctionLowering::bindArguments() {
+  for (BlockArgument argument : block->getArguments()) {
+    if (!isa<RankedTensorType>(argument.getType()))
+      continue;
+    bindSignless(argument);
+    auto dims = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
+    TensorEmitter::Extents extents = emitter.extents(values.tensor(argument));
+    if (dims && dims.size() == extents.size())
+      for (auto [extent, symbol] : llvm::zip_equal(extents, dims))
+        emitter.addSymbol(extent, dyn_cast<StringAttr>(symbol));
+  }
+}
+
+static bool isSupported(Type element) {
+  if (isa<IntegerType>(element))
+    return llvm::is_contained({1u, 8u, 16u, 32u, 64u}, element.getIntOrFloatBitWidth());
+  return element.isF16() || element.isBF16() || element.isF32() || element.isF64();
+}
+
+LogicalResult FunctionLowering::checkTypes(onnx::NodeOp node, unsigned required) {
+  for (auto [i, input] : llvm::enumerate(node.getInputs())) {
+    if (isa<NoneType>(input.getType()))
+      continue;
+    auto type = dyn_cast<ShapedType>(values.tensorType(input));
+    if (!type || !type.hasRank())
+      return emitter.error() << "input " << i << ": expected a tensor of known rank, found " << input.getType();
+    if (!isSupported(type.getElementType()))
+      return emitter.error() << "input " << i << ": elements of type " << type.getElementType() << " are not supported";
+  }
+  for (unsigned i = 0; i < required; ++i)
+    if (!node.getInput(i))
+      return emitter.error() << "input " << i << " is missing";
+  for (auto [i, result] : llvm::enumerate(node.getResults())) {
+    auto type = dyn_cast<ShapedType>(result.getType());
+    if (!result.use_empty() && (!type || !isSupported(type.getElementType())))
+      return emitter.error() << "result " << i << ": type " << result.getType() << " is not supported";
+  }
+  return success();
+}
+
+std::optional<ScalarTensor> FunctionLowering::evaluateScalars(onnx::NodeOp node, Binder &binder) {
+  const ScalarRow *row = table.findScalar(node.getDomain(), node.getOpType());
+  if (!row || node.getNumResults() != 1 || !binder.hasScalarResult())
+    return std::nullopt;
+  SmallVector<ScalarTensor> inputs;
+  for (unsigned i = 0; i < node.getInputs().size(); ++i) {
+    const ScalarTensor *known = node.getInput(i) ? binder.knownScalars(i) : nullptr;
+    if (node.getInput(i) && !known)
+      return std::nullopt;
+    inputs.push_back(known ? *known : ScalarTensor());
+  }
+  return row->evaluate(binder, inputs);
+}
+
+LogicalResult FunctionLowering::lowerNode(onnx::NodeOp node) {
+  emitter.setNode(node, labelOf(node));
+  const Row *row = table.find(node.getDomain(), node.getOpType(), node.getVersion());
+  if (!row)
+    return emitError(node.getLoc()) << "no lowering for " << labelOf(node);
+  if (failed(checkTypes(node, row->inputs)))
+    return failure();
+  Binder binder(node, values, emitter);
+  if (std::optional<ScalarTensor> scalars = evaluateScalars(node, binder))
+    return binder.result(0, std::move(*scalars));
+  if (failed(row->lower(binder)))
+    return failure();
+  for (auto [i, result] : llvm::enumerate(node.getResults()))
+    if (!result.use_empty() && !values.isLowered(result))
+      return emitter.error() << "result " << i << " is not supported";
+  return success();
+}
+
+FailureOr<Value> FunctionLowering::withType(Value tensor, RankedTensorType type, const Twine &what) {
+  if (cast<RankedTensorType>(tensor.getType()).getRank() != type.getRank())
+    return emitter.error() << what << ": expected " << type << ", found " << tensor.getType();
+  for (auto [extent, size] : llvm::zip_equal(emitter.extents(tensor), type.getShape()))
+    if (!ShapedType::isDynamic(size) && failed(emitter.unify(extent, emitter.index.constant(size), what)))
+      return failure();
+  return emitter.castTo(tensor, type);
+}
+
+// Ops of other dialects, raised before, keep their types.
+LogicalResult FunctionLowering::convertOperands(Operation *op) {
+  emitter.setNode(op, op->getName().getStringRef().str());
+  for (OpOperand &operand : op->getOpOperands()) {
+    auto type = dyn_cast<RankedTensorType>(signlessType(operand.get().getType()));
+    if (!type)
+      continue;
+    FailureOr<Value> value =
+        withType(values.tensor(operand.get()), type, "operand " + Twine(operand.getOperandNumber()));
+    if (failed(value))
+      return failure();
+    operand.set(*value);
+  }
+  builder.setInsertionPointAfter(op);
+  for (Value result : op->getResults())
+    bindSignless(result);
+  return success();
+}
+
+LogicalResult FunctionLowering::lower(Operation *op) {
+  builder.setInsertionPoint(op);
+  if (auto node = dyn_cast<onnx::NodeOp>(op))
+    return lowerNode(node);
+  if (isa<onnx::ConstantOp, onnx::AbsentOp, UnrealizedConversionCastOp>(op))
+    return success();
+  return convertOperands(op);
+}
+
+void FunctionLowering::removeNodes() {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
+    if (isa<onnx::NodeOp, onnx::ConstantOp, onnx::AbsentOp>(op) || isOpTriviallyDead(&op))
+      op.erase();
+}
+
+LogicalResult FunctionLowering::run() {
+  eraseUnusedNodes();
+  SmallVector<Operation *> ops = llvm::map_to_vector(*block, [](Operation &op) { return &op; });
+  bindArguments();
+  for (Operation *op : ops)
+    if (failed(lower(op)))
+      return failure();
+  for (UnrealizedConversionCastOp cast : signlessCasts) {
+    cast.getInputs().front().setType(cast.getType(0));
+    cast.replaceAllUsesWith(cast.getInputs());
+    cast.erase();
+  }
+  removeNodes();
+  auto signless = [](Type type) { return signlessType(type); };
+  function.setType(FunctionType::get(function.getContext(), block->getArgumentTypes(),
+                                     llvm::map_to_vector(function.getResultTypes(), signless)));
+  return success();
+}
+
+void ConvertOnnxToLinalg::runOnOperation() {
+  RowTable table;
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    if (function.isExternal())
+      continue;
+    if (!function.getBody().hasOneBlock()) {
+      function.emitError("expected a function of one block");
+      return signalPassFailure();
+    }
+    if (failed(FunctionLowering(function, table).run()))
+      return signalPassFailure();
+  }
+  for (auto weight : getOperation().getOps<moe::WeightOp>()) {
+    weight.setTypeAttr(TypeAttr::get(signlessType(weight.getType())));
+    if (auto elements = dyn_cast_or_null<ElementsAttr>(weight.getSourceAttr()))
+      weight.setSourceAttr(signlessElements(elements));
+  }
+}

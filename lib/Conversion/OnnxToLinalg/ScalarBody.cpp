@@ -1,0 +1,219 @@
+//===- ScalarBody.cpp - arithmetic on elements inside linalg bodies -----------===//
+
+#include "ScalarBody.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace moec;
+
+Type moec::computeType(Type storage) {
+  return storage.isF16() || storage.isBF16() ? Float32Type::get(storage.getContext()) : storage;
+}
+
+Value ScalarBody::constant(double value, Type type) {
+  if (isa<FloatType>(type))
+    return arith::ConstantOp::create(builder, builder.getFloatAttr(type, value));
+  if (type.isIndex())
+    return arith::ConstantIndexOp::create(builder, static_cast<int64_t>(value));
+  return arith::ConstantOp::create(builder, builder.getIntegerAttr(type, static_cast<int64_t>(value)));
+}
+
+Value ScalarBody::lowest(Type type) {
+  if (auto floatType = dyn_cast<FloatType>(type))
+    return arith::ConstantOp::create(
+        builder, builder.getFloatAttr(type, APFloat::getInf(floatType.getFloatSemantics(), /*Negative=*/true)));
+  unsigned width = type.getIntOrFloatBitWidth();
+  APInt value = isUnsigned || width == 1 ? APInt::getZero(width) : APInt::getSignedMinValue(width);
+  return arith::ConstantOp::create(builder, builder.getIntegerAttr(type, value));
+}
+
+Value ScalarBody::highest(Type type) {
+  if (auto floatType = dyn_cast<FloatType>(type))
+    return arith::ConstantOp::create(builder,
+                                     builder.getFloatAttr(type, APFloat::getInf(floatType.getFloatSemantics())));
+  unsigned width = type.getIntOrFloatBitWidth();
+  APInt value = isUnsigned || width == 1 ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
+  return arith::ConstantOp::create(builder, builder.getIntegerAttr(type, value));
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic
+//===----------------------------------------------------------------------===//
+
+static bool isFloat(Value value) { return isa<FloatType>(value.getType()); }
+
+Value ScalarBody::add(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::AddFOp::create(builder, lhs, rhs);
+  return arith::AddIOp::create(builder, lhs, rhs);
+}
+
+Value ScalarBody::sub(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::SubFOp::create(builder, lhs, rhs);
+  return arith::SubIOp::create(builder, lhs, rhs);
+}
+
+Value ScalarBody::mul(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::MulFOp::create(builder, lhs, rhs);
+  return arith::MulIOp::create(builder, lhs, rhs);
+}
+
+Value ScalarBody::div(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::DivFOp::create(builder, lhs, rhs);
+  Type type = lhs.getType();
+  Value zero = constant(0, type), one = constant(1, type);
+  Value safe = select(equal(rhs, zero), one, rhs);
+  if (isUnsigned)
+    return arith::DivUIOp::create(builder, lhs, safe);
+  // The least value divided by -1 overflows; negation wraps instead.
+  Value negates = equal(rhs, constant(-1, type));
+  Value quotient = arith::DivSIOp::create(builder, lhs, select(negates, one, safe));
+  return select(negates, sub(zero, lhs), quotient);
+}
+
+Value ScalarBody::rem(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::RemFOp::create(builder, lhs, rhs);
+  Type type = lhs.getType();
+  Value zero = constant(0, type), one = constant(1, type);
+  Value trivial = equal(rhs, zero);
+  if (isUnsigned)
+    return select(trivial, zero, arith::RemUIOp::create(builder, lhs, select(trivial, one, rhs)));
+  trivial = arith::OrIOp::create(builder, trivial, equal(rhs, constant(-1, type)));
+  return select(trivial, zero, arith::RemSIOp::create(builder, lhs, select(trivial, one, rhs)));
+}
+
+Value ScalarBody::min(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::MinimumFOp::create(builder, lhs, rhs);
+  if (isUnsigned || lhs.getType().isInteger(1))
+    return arith::MinUIOp::create(builder, lhs, rhs);
+  return arith::MinSIOp::create(builder, lhs, rhs);
+}
+
+Value ScalarBody::max(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::MaximumFOp::create(builder, lhs, rhs);
+  if (isUnsigned || lhs.getType().isInteger(1))
+    return arith::MaxUIOp::create(builder, lhs, rhs);
+  return arith::MaxSIOp::create(builder, lhs, rhs);
+}
+
+Value ScalarBody::neg(Value value) {
+  if (isFloat(value))
+    return arith::NegFOp::create(builder, value);
+  return sub(constant(0, value.getType()), value);
+}
+
+Value ScalarBody::abs(Value value) {
+  if (isFloat(value))
+    return math::AbsFOp::create(builder, value);
+  return isUnsigned ? value : max(value, neg(value));
+}
+
+Value ScalarBody::exp(Value value) { return math::ExpOp::create(builder, value); }
+
+Value ScalarBody::log(Value value) { return math::LogOp::create(builder, value); }
+
+Value ScalarBody::sqrt(Value value) { return math::SqrtOp::create(builder, value); }
+
+Value ScalarBody::logistic(Value value) {
+  Value one = constant(1, value.getType());
+  return div(one, add(one, exp(neg(value))));
+}
+
+Value ScalarBody::less(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::CmpFOp::create(builder, arith::CmpFPredicate::OLT, lhs, rhs);
+  bool comparesUnsigned = isUnsigned || lhs.getType().isInteger(1);
+  return arith::CmpIOp::create(builder, comparesUnsigned ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt, lhs,
+                               rhs);
+}
+
+Value ScalarBody::lessEqual(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::CmpFOp::create(builder, arith::CmpFPredicate::OLE, lhs, rhs);
+  bool comparesUnsigned = isUnsigned || lhs.getType().isInteger(1);
+  return arith::CmpIOp::create(builder, comparesUnsigned ? arith::CmpIPredicate::ule : arith::CmpIPredicate::sle, lhs,
+                               rhs);
+}
+
+Value ScalarBody::equal(Value lhs, Value rhs) {
+  if (isFloat(lhs))
+    return arith::CmpFOp::create(builder, arith::CmpFPredicate::OEQ, lhs, rhs);
+  return arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, lhs, rhs);
+}
+
+Value ScalarBody::select(Value condition, Value lhs, Value rhs) {
+  return arith::SelectOp::create(builder, condition, lhs, rhs);
+}
+
+//===----------------------------------------------------------------------===//
+// Conversion
+//===----------------------------------------------------------------------===//
+
+Value ScalarBody::widen(Value value) {
+  Type type = computeType(value.getType());
+  return type == value.getType() ? value : arith::ExtFOp::create(builder, type, value);
+}
+
+Value ScalarBody::narrow(Value value, Type storage) {
+  if (value.getType() == storage || !isFloat(value))
+    return value;
+  return arith::TruncFOp::create(builder, storage, value);
+}
+
+Value ScalarBody::floatToInteger(Value value, IntegerType type, bool toUnsigned) {
+  unsigned width = type.getWidth();
+  double upperBound = std::ldexp(1.0, toUnsigned ? width : width - 1);
+  double lowerBound = toUnsigned ? -1.0 : -upperBound;
+  Type source = value.getType();
+  Value upper = constant(upperBound, source), lower = constant(lowerBound, source);
+  // Outside the range the conversion is poison, so it sees 0 there, and for NaN.
+  Value belowUpper = less(value, upper);
+  Value aboveLower = toUnsigned ? less(lower, value) : lessEqual(lower, value);
+  Value inside = arith::AndIOp::create(builder, belowUpper, aboveLower);
+  Value safe = select(inside, value, constant(0, source));
+  Value converted;
+  if (toUnsigned)
+    converted = arith::FPToUIOp::create(builder, type, safe);
+  else
+    converted = arith::FPToSIOp::create(builder, type, safe);
+  ScalarBody target{builder, toUnsigned};
+  Value clipped = target.select(target.lessEqual(upper, value), target.highest(type), converted);
+  Value tooLow = toUnsigned ? target.lessEqual(value, lower) : target.less(value, lower);
+  return target.select(tooLow, target.lowest(type), clipped);
+}
+
+Value ScalarBody::convert(Value value, Type type, bool fromUnsigned, bool toUnsigned) {
+  Type source = value.getType();
+  if (source == type)
+    return value;
+  if (type.isInteger(1)) {
+    Value zero = constant(0, source);
+    if (isFloat(value))
+      return arith::CmpFOp::create(builder, arith::CmpFPredicate::UNE, value, zero);
+    return arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, value, zero);
+  }
+  bool zeroExtends = fromUnsigned || source.isInteger(1);
+  if (isFloat(value)) {
+    if (auto integer = dyn_cast<IntegerType>(type))
+      return floatToInteger(value, integer, toUnsigned);
+    if (source.getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth())
+      return arith::ExtFOp::create(builder, type, value);
+    return arith::TruncFOp::create(builder, type, value);
+  }
+  if (isa<FloatType>(type)) {
+    if (zeroExtends)
+      return arith::UIToFPOp::create(builder, type, value);
+    return arith::SIToFPOp::create(builder, type, value);
+  }
+  if (source.getIntOrFloatBitWidth() > type.getIntOrFloatBitWidth())
+    return arith::TruncIOp::create(builder, type, value);
+  if (zeroExtends)
+    return arith::ExtUIOp::create(builder, type, value);
+  return arith::ExtSIOp::create(builder, type, value);
+}

@@ -1,0 +1,57 @@
+//===- ValueMap.h - what ONNX values have become --------------------*- C++ -*-===//
+#ifndef MOEC_LIB_CONVERSION_ONNXTOLINALG_VALUEMAP_H
+#define MOEC_LIB_CONVERSION_ONNXTOLINALG_VALUEMAP_H
+
+#include "TensorEmitter.h"
+
+namespace moec {
+
+/// A small integer or boolean tensor whose elements are known one by one: `index` or `i1` values.
+struct ScalarTensor {
+  llvm::SmallVector<mlir::Value> elements;
+  bool isVector = false;
+  mlir::Type element;
+};
+
+/// `uiN` becomes `iN`; everything else stays.
+mlir::Type signlessType(mlir::Type type);
+mlir::ElementsAttr signlessElements(mlir::ElementsAttr attr);
+
+/// The lowered form of each ONNX value: a tensor, the scalars it consists of, or both. Either is made from the other on
+/// demand, so that shape arithmetic leaves no tensors behind.
+class ValueMap {
+public:
+  /// Tensors above this size are not taken apart.
+  static constexpr int64_t maxScalars = 64;
+
+  explicit ValueMap(TensorEmitter &emitter) : emitter(emitter) {}
+
+  void setTensor(mlir::Value value, mlir::Value tensor) { tensors[value] = tensor; }
+  void setScalars(mlir::Value value, ScalarTensor scalars) { this->scalars[value] = std::move(scalars); }
+  mlir::Value tensor(mlir::Value value);
+  /// The type of the lowered tensor, which may know more than that of `value`.
+  mlir::Type tensorType(mlir::Value value) const {
+    mlir::Value lowered = tensors.lookup(value);
+    return lowered ? lowered.getType() : value.getType();
+  }
+  bool isLowered(mlir::Value value) const { return tensors.contains(value) || scalars.contains(value); }
+  /// Null if the elements are not known; reads nothing at run time. Valid until the map changes.
+  const ScalarTensor *knownScalars(mlir::Value value);
+  /// As knownScalars, but lets the host read a tensor that a kernel or the caller fills. Null if the number of elements
+  /// is unknown or too large, or the type is not integer.
+  const ScalarTensor *readScalars(mlir::Value value);
+
+  /// Whether tensors of this type may be taken apart.
+  static bool isScalarizable(mlir::Type type);
+
+private:
+  mlir::Value materialize(const ScalarTensor &scalars);
+
+  TensorEmitter &emitter;
+  llvm::DenseMap<mlir::Value, mlir::Value> tensors;
+  llvm::DenseMap<mlir::Value, ScalarTensor> scalars;
+};
+
+} // namespace moec
+
+#endif // MOEC_LIB_CONVERSION_ONNXTOLINALG_VALUEMAP_H
