@@ -2,6 +2,7 @@
 
 #include "moec/InitAll.h"
 #include "moec/Conversion/Kernels.h"
+#include "moec/Conversion/Passes.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Dialect/Nn/Nn.h"
 #include "moec/Dialect/Onnx/Onnx.h"
@@ -32,9 +33,12 @@ void moec::registerAllDialects(DialectRegistry &registry) {
                   vector::VectorDialect>();
   tensor::registerInferTypeOpInterfaceExternalModels(registry);
   registerLinalgKernels(registry);
+  registerMoeKernels(registry);
+  registerNnKernels(registry);
 }
 
 void moec::registerAllPasses() {
+  registerConversionPasses();
   registerRaisePasses();
   registerTransformsPasses();
   registerTargetCpuPasses();

@@ -37,13 +37,19 @@ static void addOptional(OpPassManager &pm, const PipelineOptions &options, std::
 }
 
 void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options) {
+  // Before recognisers replace the concatenations that carry state.
+  pm.addPass(createFindState());
   pm.addPass(createRaiseMoeNodes());
   pm.addPass(createCanonicalizerPass());
 }
 
-void moec::buildLowerOnnxPipeline(OpPassManager &pm, const PipelineOptions &options) {}
+void moec::buildLowerOnnxPipeline(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createConvertOnnxToLinalg());
+}
 
 void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &options) {
+  // While layers are still whole.
+  pm.addPass(createRecordLayers());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   addOptional(pm, options, createLinalgElementwiseOpFusionPass());

@@ -14,7 +14,7 @@ import tempfile
 NEW_BYTES = 120
 
 
-def generate(moe_run, artifact, prompt):
+def continue_text(moe_run, artifact, prompt):
     command = [moe_run, artifact, "--generate", prompt, "--max-new", str(NEW_BYTES)]
     done = subprocess.run(command, capture_output=True, check=True)
     return done.stdout.decode(errors="replace")
@@ -26,8 +26,8 @@ def check_form(form, samples, args, folder):
                    check=True, stderr=subprocess.DEVNULL)
     failures = 0
     for prompt, expected in samples:
-        wanted = prompt + expected.encode()[:NEW_BYTES].decode(errors="ignore")
-        text = generate(args.moe_run, artifact, prompt)
+        wanted = expected.encode()[:NEW_BYTES].decode(errors="ignore")
+        text = continue_text(args.moe_run, artifact, prompt)
         if not text.startswith(wanted):
             failures += 1
             print(f"{form}: {prompt!r}: expected {wanted!r}, found {text!r}")
