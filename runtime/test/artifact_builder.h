@@ -3,6 +3,7 @@
 #include "moert/moert_artifact.h"
 #include "moert/moert_kernel_abi.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <initializer_list>

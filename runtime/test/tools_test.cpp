@@ -1,0 +1,190 @@
+// moe-run and moe-dump as a user calls them, on programs that need no kernels.
+#include "artifact_builder.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace moert::test;
+
+namespace {
+
+class ToolsTest : public testing::Test {
+protected:
+  ToolsTest() : folder(std::filesystem::temp_directory_path() / ("moert_tools_" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(folder);
+    write("copy.moe", makeCopyProgram().build());
+    write("successor.moe", makeSuccessorModel().build());
+  }
+  ~ToolsTest() override { std::filesystem::remove_all(folder); }
+
+  std::string path(const std::string &name) const { return folder / name; }
+
+  void write(const std::string &name, const Bytes &bytes) {
+    std::ofstream(path(name), std::ios::binary)
+        .write(reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+
+  std::string read(const std::string &name) const {
+    std::ostringstream text;
+    text << std::ifstream(path(name), std::ios::binary).rdbuf();
+    return text.str();
+  }
+
+  // Runs a command line; `FOLDER/` stands for the test's folder. Fills `out` and `error`.
+  int run(std::string command) {
+    for (size_t at; (at = command.find("FOLDER")) != command.npos;)
+      command.replace(at, 6, folder.string());
+    command = "LC_ALL=C " + command + " 2>" + path("stderr");
+    std::FILE *pipe = popen(command.c_str(), "r");
+    out.clear();
+    std::array<char, 4096> piece;
+    for (size_t got; (got = std::fread(piece.data(), 1, piece.size(), pipe)) > 0;)
+      out.append(piece.data(), got);
+    const int status = pclose(pipe);
+    error = read("stderr");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  int runModel(const std::string &arguments) { return run(MOE_RUN " " + arguments); }
+
+  std::filesystem::path folder;
+  std::string out, error;
+};
+
+#define EXPECT_HAS(text, piece) EXPECT_NE((text).find(piece), std::string::npos) << text
+
+TEST_F(ToolsTest, RunWritesOutputs) {
+  ASSERT_EQ(runModel("FOLDER/copy.moe --device=cpu --input x=2x3:random:7 --output-dir FOLDER/a"), 0) << error;
+  // What was written can be read again.
+  ASSERT_EQ(runModel("FOLDER/copy.moe --input x=@FOLDER/a/output_0.npy --output-dir FOLDER/b"), 0) << error;
+  const std::string first = read("a/output_0.npy");
+  EXPECT_EQ(first, read("b/output_0.npy"));
+  EXPECT_EQ(first.size(), 128u + 24u);
+  EXPECT_HAS(first, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }");
+  ASSERT_EQ(runModel("FOLDER/copy.moe --input x=0x3:random --output-dir FOLDER/c"), 0) << error;
+  EXPECT_HAS(read("c/output_0.npy"), "'shape': (0, 3)");
+}
+
+TEST_F(ToolsTest, RunRefuses) {
+  struct Case {
+    const char *arguments, *message;
+  };
+  for (const Case &entry : {
+           Case{"", "no file given"},
+           {"FOLDER/none.moe", "none.moe: cannot be opened"},
+           {"FOLDER/copy.moe FOLDER/copy.moe", "unexpected argument"},
+           {"FOLDER/copy.moe --device=cuda", "--device=cuda: this build runs on cpu only"},
+           {"FOLDER/copy.moe --colour", "unknown option --colour"},
+           {"FOLDER/copy.moe --threads=many", "--threads: 'many' is not a number"},
+           {"FOLDER/copy.moe --threads=-1", "--threads: -1 is negative"},
+           {"FOLDER/copy.moe --json=yes", "--json takes no value"},
+           {"FOLDER/copy.moe --input", "--input needs a value"},
+           {"FOLDER/copy.moe --repeat-for=0", "--repeat-for: expected more than 0 seconds"},
+           {"FOLDER/copy.moe --load=well", "--load=well: expected map or read"},
+           {"FOLDER/copy.moe --generate=a --bench", "--generate and --bench exclude each other"},
+           {"FOLDER/copy.moe", "no --input for 'x'"},
+           {"FOLDER/copy.moe --input=y=1:random", "the model has no input 'y'"},
+           {"FOLDER/copy.moe --input=x=1x3:random --input=x=1x3:random", "input 'x' is given twice"},
+           {"FOLDER/copy.moe --input=x=1x:random", "extents must look like 2x3"},
+           {"FOLDER/copy.moe --input=x=1x3", "expected NAME=@FILE.npy or NAME=2x3:random[:SEED]"},
+           {"FOLDER/copy.moe --input=x", "expected NAME=@FILE.npy"},
+           {"FOLDER/copy.moe --input=x=@FOLDER/none.npy", "none.npy' for input 'x'"},
+           {"FOLDER/copy.moe --input=x=@FOLDER/copy.moe", "copy.moe: not a .npy file"},
+           {"FOLDER/copy.moe --input=x=2x4:random", "input 'x' axis 1: extent 4, expected 3"},
+           {"FOLDER/copy.moe --variant=x86-64-v9 --input=x=1x3:random", "no code variant 'x86-64-v9'"},
+           {"FOLDER/copy.moe --generate=a", "the file has no tokenizer"},
+       }) {
+    EXPECT_EQ(runModel(entry.arguments), 1) << entry.arguments;
+    EXPECT_HAS(error, "moe-run: ");
+    EXPECT_HAS(error, entry.message);
+    EXPECT_EQ(out, "");
+  }
+}
+
+TEST_F(ToolsTest, RunRefusesBadNpy) {
+  auto npy = [](std::string header, size_t bytes) {
+    header.resize(118, ' ');
+    return std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + std::string(bytes, '\0');
+  };
+  struct Case {
+    std::string file, message;
+  };
+  for (const Case &entry : {
+           Case{npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3), }", 24), "element type '<f8'"},
+           {npy("{'descr': '>f4', 'fortran_order': False, 'shape': (1, 3), }", 12), "element type '>f4'"},
+           {npy("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 3), }", 12), "Fortran order"},
+           {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }", 11), "do not fit the shape"},
+           {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }", 0), "do not fit"},
+           {npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3), }", 12), "bad shape"},
+           {npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", 12), "structured types"},
+           {npy("{'what': 1}", 12), "unknown key 'what'"},
+           {"\x93NUMPY\x09", "not a .npy file"},
+           {std::string("\x93NUMPY\x09\x00", 8), ".npy version 9"},
+           {npy("", 0).substr(0, 60), "truncated in the header"},
+       }) {
+    std::ofstream(path("bad.npy"), std::ios::binary) << entry.file;
+    EXPECT_EQ(runModel("FOLDER/copy.moe --input=x=@FOLDER/bad.npy"), 1) << entry.message;
+    EXPECT_HAS(error, entry.message);
+  }
+}
+
+TEST_F(ToolsTest, RunMeasuresInputs) {
+  ASSERT_EQ(runModel("FOLDER/copy.moe --input x=2x3:random --repeat-for 0.05 --json"), 0) << error;
+  EXPECT_HAS(out, "{\"median_ms\":");
+  EXPECT_HAS(out, "\"runs\":");
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
+}
+
+TEST_F(ToolsTest, RunGenerates) {
+  ASSERT_EQ(runModel("FOLDER/successor.moe --generate abc --max-new 5"), 0) << error;
+  EXPECT_EQ(out, "defgh\n");
+  EXPECT_HAS(error, "prompt: 4 tokens"); // the opening token, too
+  EXPECT_HAS(error, "generated: 5 tokens");
+  ASSERT_EQ(runModel("FOLDER/successor.moe --generate uv"), 0) << error;
+  EXPECT_EQ(out, "wxy\n"); // z is a stop token
+  ASSERT_EQ(runModel("FOLDER/successor.moe --generate a --max-new 20 --temperature 2 --top-k 1 --top-p 0.5"), 0);
+  EXPECT_EQ(out, "bcdefghijklmnopqrstu\n");
+  ASSERT_EQ(runModel("FOLDER/successor.moe --generate a --max-new 20 --temperature 9 --seed 3"), 0) << error;
+  const std::string random = out;
+  ASSERT_EQ(runModel("FOLDER/successor.moe --generate a --max-new 20 --temperature 9 --seed 3"), 0) << error;
+  EXPECT_EQ(out, random);
+}
+
+TEST_F(ToolsTest, RunBenchmarks) {
+  ASSERT_EQ(runModel("FOLDER/successor.moe --bench --prefill 4 --decode 3 --repeat 2 --json"), 0) << error;
+  for (const char *key : {"prefill_tokens_per_s", "decode_tokens_per_s", "step_p95_ms", "machine_read_gb_per_s"})
+    EXPECT_HAS(out, key);
+}
+
+TEST_F(ToolsTest, RunWritesReports) {
+  ASSERT_EQ(runModel("FOLDER/copy.moe --input x=1x3:random --trace FOLDER/t.json --routing FOLDER/r.json"), 0) << error;
+  EXPECT_HAS(read("t.json"), "\"traceEvents\":[");
+  EXPECT_HAS(read("r.json"), "{\"layers\":[");
+  ASSERT_EQ(runModel("FOLDER/copy.moe --input x=1x3:random --trace FOLDER/none/t.json"), 1);
+  EXPECT_HAS(error, "cannot write");
+}
+
+TEST_F(ToolsTest, DumpDescribes) {
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/successor.moe --verify --step"), 0) << error;
+  EXPECT_HAS(out, "input_dim r0 %input_ids 1");
+  EXPECT_HAS(out, "check r0 'no tokens'");
+  EXPECT_HAS(out, "all hashes match");
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/successor.moe"), 0) << error;
+  EXPECT_HAS(out, "input  input_ids");
+  EXPECT_HAS(out, "i64[1 x seq]");
+  EXPECT_HAS(out, "state  present -> past, axis 1");
+  EXPECT_HAS(out, "tokens are bytes, token 0 opens a text, 1 stop tokens");
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/successor.moe --json"), 0) << error;
+  EXPECT_HAS(out, "\"dims\":[1,\"seq\"]");
+  EXPECT_EQ(run(MOE_DUMP " FOLDER/none.moe"), 1);
+  EXPECT_HAS(error, "none.moe: cannot be opened");
+}
+
+} // namespace
