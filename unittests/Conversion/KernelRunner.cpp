@@ -163,6 +163,7 @@ std::unique_ptr<MLIRContext> moec::test::makeKernelContext() {
   registry.insert<moe::MoeDialect, nn::NnDialect>();
   registerMoeKernels(registry);
   registerNnKernels(registry);
+  registerTensorKernels(registry);
   auto context = std::make_unique<MLIRContext>(registry);
   context->loadDialect<func::FuncDialect, tensor::TensorDialect, moe::MoeDialect, nn::NnDialect>();
   return context;

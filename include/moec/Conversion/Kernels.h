@@ -21,6 +21,9 @@ void registerMoeKernels(mlir::DialectRegistry &registry);
 /// All ops of the nn dialect.
 void registerNnKernels(mlir::DialectRegistry &registry);
 
+/// tensor.extract_slice, tensor.insert_slice, tensor.concat and tensor.pad.
+void registerTensorKernels(mlir::DialectRegistry &registry);
+
 } // namespace moec
 
 #endif // MOEC_CONVERSION_KERNELS_H

@@ -53,6 +53,12 @@ KernelBuilder::Values KernelBuilder::delinearize(Value linear, ValueRange extent
   return coordinates;
 }
 
+ColumnBlock KernelBuilder::columnBlock(Value task, Value columns, int64_t width) const {
+  Value blocks = ceilDiv(columns, width);
+  Value from = mul(rem(task, blocks), index(width));
+  return {div(task, blocks), from, min(add(from, index(width)), columns)};
+}
+
 //===----------------------------------------------------------------------===//
 // Views
 //===----------------------------------------------------------------------===//

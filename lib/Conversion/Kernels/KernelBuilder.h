@@ -60,6 +60,11 @@ protected:
   mlir::Location loc;
 };
 
+/// One task of a grid of `outer` parts whose columns are cut into blocks: the columns [from, to) of part `outer`.
+struct ColumnBlock {
+  mlir::Value outer, from, to;
+};
+
 /// Emits the body of a kernel. Offsets are positions in the flat, row-major view of a memref.
 class KernelBuilder : public IndexBuilder {
 public:
@@ -86,6 +91,8 @@ public:
   void forVectors(mlir::Value count,
                   llvm::function_ref<void(mlir::Value position, mlir::Value mask)> body) const;
 
+  /// The block that `task` stands for where `columns` are cut into blocks of `width`.
+  ColumnBlock columnBlock(mlir::Value task, mlir::Value columns, int64_t width) const;
   /// The coordinates of element `linear` of a grid with these extents, the last fastest.
   Values delinearize(mlir::Value linear, mlir::ValueRange extents) const;
   /// The position of `coordinates` in a grid with these extents; both may be shorter views of a shape.

@@ -47,17 +47,6 @@ Value buildScatterWork(Operation *op, OpBuilder &builder, Location loc) {
   return host.add(host.elements(op->getResult(0)), host.mul(host.elements(op->getOperand(2)), host.index(4)));
 }
 
-/// A grid of columns cut into blocks; every task computes one block of one outer part.
-struct ColumnBlock {
-  Value outer, from, to;
-};
-
-ColumnBlock emitColumnBlock(const KernelBuilder &kernel, Value task, Value columns, int64_t width) {
-  Value blocks = kernel.ceilDiv(columns, width);
-  Value from = kernel.mul(kernel.rem(task, blocks), kernel.index(width));
-  return {kernel.div(task, blocks), from, kernel.min(kernel.add(from, kernel.index(width)), columns)};
-}
-
 /// Copies columns [from, to) of `rows` rows that start at row `firstRow`.
 void emitCopyColumns(const KernelBuilder &kernel, Value source, Value target, Value firstRow, Value rows,
                      Value columns, const ColumnBlock &block) {
@@ -97,7 +86,7 @@ public:
 private:
   void emitTask(Value task) {
     Value columns = dataExtents.back();
-    ColumnBlock block = splitsColumns(axis, rank) ? emitColumnBlock(kernel, task, columns, kColumns)
+    ColumnBlock block = splitsColumns(axis, rank) ? kernel.columnBlock(task, columns, kColumns)
                                                   : ColumnBlock{task, kernel.index(0), columns};
     Value rows = kernel.product(ArrayRef(dataExtents).slice(axis, rank - 1 - axis));
     emitCopyColumns(kernel, data, out, kernel.mul(block.outer, rows), rows, columns, block);
@@ -193,7 +182,7 @@ struct ScatterNdKernel : step::KernelOpInterface::ExternalModel<ScatterNdKernel,
     Value matches = kernel.equal(kernel.elements(operands[2]), kernel.mul(tuples, slice));
     end = kernel.require(matches, MOERT_KERNEL_INDEX_OUT_OF_RANGE, begin, end);
     kernel.forEach(begin, end, [&](Value task) {
-      ColumnBlock block = emitColumnBlock(kernel, task, slice, kColumns);
+      ColumnBlock block = kernel.columnBlock(task, slice, kColumns);
       emitCopyColumns(kernel, data, out, kernel.index(0), rows, slice, block);
       kernel.forEach(kernel.index(0), tuples, [&](Value tuple) {
         Value row = kernel.index(0);
