@@ -12,6 +12,7 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include <map>
 
 namespace moec {
 
@@ -73,7 +74,7 @@ private:
 
   mlir::ImplicitLocOpBuilder &builder;
   mlir::Block *block;
-  llvm::DenseMap<int64_t, mlir::Value> constants;
+  std::map<int64_t, mlir::Value> constants;
   mlir::Value truth[2];
   llvm::DenseMap<mlir::Value, mlir::Value> parents;
   llvm::DenseSet<mlir::Value> nonNegative;
