@@ -35,6 +35,7 @@ void moec::registerAllDialects(DialectRegistry &registry) {
   registerLinalgKernels(registry);
   registerMoeKernels(registry);
   registerNnKernels(registry);
+  registerTensorKernels(registry);
 }
 
 void moec::registerAllPasses() {
