@@ -163,6 +163,7 @@ Bytes ArtifactBuilder::build(const std::map<uint32_t, Bytes> &sections,
   header.minimum_reader_version = MOERT_READER_VERSION;
   header.section_count = static_cast<uint32_t>(all.size());
   Bytes file(sizeof(header) + all.size() * sizeof(moert_section_t));
+  file.reserve((all.size() + 1) * MOERT_SECTION_ALIGNMENT);
   for (size_t i = 0; i < all.size(); ++i) {
     align(file, MOERT_SECTION_ALIGNMENT);
     const moert_section_t entry = {all[i].first, 0, file.size(), all[i].second.size(), {}};

@@ -65,11 +65,12 @@ static Status readTable(const FileSource &source, Container &container) {
 }
 
 static Status checkZero(const FileSource &source, uint64_t begin, uint64_t end) {
-  std::byte gap[4096];
+  static constexpr std::byte zeros[4096] = {};
+  std::byte gap[sizeof(zeros)];
   while (begin < end) {
     const uint64_t piece = std::min<uint64_t>(end - begin, sizeof(gap));
     MOERT_TRY(source.read(begin, piece, gap));
-    if (std::any_of(gap, gap + piece, [](std::byte byte) { return byte != std::byte(0); }))
+    if (std::memcmp(gap, zeros, piece) != 0)
       return failure(MOERT_INVALID_FILE, "bytes between sections near offset ", begin, " are not zero");
     begin += piece;
   }
