@@ -139,8 +139,7 @@ bool Binder::isResultUnsigned(unsigned i) { return hasUnsignedElements(node.getR
 bool Binder::hasScalarResult() {
   auto type = cast<ShapedType>(node.getResult(0).getType());
   Type element = type.getElementType();
-  bool small = !type.hasRank() || (type.getRank() <= 1 && (!type.hasStaticShape() ||
-                                                           type.getNumElements() <= ValueMap::maxScalars));
+  bool small = !type.hasRank() || !type.hasStaticShape() || type.getNumElements() <= ValueMap::maxScalars;
   return small && (element.isSignlessInteger(1) || element.isSignlessInteger(32) || element.isSignlessInteger(64));
 }
 
@@ -180,10 +179,9 @@ LogicalResult Binder::result(unsigned i, ScalarTensor scalars) {
   if (!isUsed(i))
     return success();
   auto inferred = dyn_cast<RankedTensorType>(node.getResult(i).getType());
-  int64_t found = scalars.elements.size();
-  if (inferred && (inferred.getRank() != (scalars.isVector ? 1 : 0) ||
-                   (inferred.hasStaticShape() && inferred.getNumElements() != found)))
-    return error() << "result " << i << ": inferred " << inferred << ", lowered to " << found << " elements";
+  auto found = RankedTensorType::get(scalars.shape, scalars.element);
+  if (inferred && failed(verifyCompatibleShape(inferred, found)))
+    return error() << "result " << i << ": inferred " << inferred << ", lowered to " << found;
   values.setScalars(node.getResult(i), std::move(scalars));
   return success();
 }

@@ -37,7 +37,7 @@ public:
 
 private:
   void eraseUnusedNodes();
-  void bindArguments();
+  LogicalResult bindArguments();
   LogicalResult lower(Operation *op);
   LogicalResult lowerNode(onnx::NodeOp node);
   LogicalResult checkTypes(onnx::NodeOp node, unsigned required);
@@ -89,17 +89,29 @@ void FunctionLowering::bindSignless(Value value) {
   values.setTensor(value, cast.getResult(0));
 }
 
-void FunctionLowering::bindArguments() {
+// Dimensions of one symbol are one extent, confirmed before anything else runs.
+LogicalResult FunctionLowering::bindArguments() {
+  emitter.setNode(function, "inputs");
+  llvm::DenseMap<Attribute, Value> symbols;
   for (BlockArgument argument : block->getArguments()) {
     if (!isa<RankedTensorType>(argument.getType()))
       continue;
     bindSignless(argument);
     auto dims = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
     TensorEmitter::Extents extents = emitter.extents(values.tensor(argument));
-    if (dims && dims.size() == extents.size())
-      for (auto [extent, symbol] : llvm::zip_equal(extents, dims))
-        emitter.addSymbol(extent, dyn_cast<StringAttr>(symbol));
+    if (!dims || dims.size() != extents.size())
+      continue;
+    for (auto [extent, attr] : llvm::zip_equal(extents, dims)) {
+      auto symbol = dyn_cast<StringAttr>(attr);
+      if (!symbol || symbol.empty())
+        continue;
+      emitter.addSymbol(extent, symbol);
+      auto [known, isNew] = symbols.try_emplace(symbol, extent);
+      if (!isNew && failed(emitter.unify(known->second, extent, "dimension \"" + symbol.getValue() + "\"")))
+        return failure();
+    }
   }
+  return success();
 }
 
 static bool isSupported(Type element) {
@@ -207,7 +219,8 @@ void FunctionLowering::removeNodes() {
 LogicalResult FunctionLowering::run() {
   eraseUnusedNodes();
   SmallVector<Operation *> ops = llvm::map_to_vector(*block, [](Operation &op) { return &op; });
-  bindArguments();
+  if (failed(bindArguments()))
+    return failure();
   for (Operation *op : ops)
     if (failed(lower(op)))
       return failure();

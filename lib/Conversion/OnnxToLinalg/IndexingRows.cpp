@@ -35,7 +35,10 @@ static LogicalResult lowerGather(Binder &b) {
   const ScalarTensor *known = b.knownScalars(1);
   if (known && known->elements.size() == 1) {
     Value one = gatherOne(b, data, *axis, known->elements.front());
-    return b.result(0, known->isVector ? one : b.emit.dropAxes(one, *axis));
+    Extents extents = b.emit.extents(one);
+    extents.erase(extents.begin() + *axis);
+    extents.insert(extents.begin() + *axis, known->shape.size(), b.index.constant(1));
+    return b.result(0, b.emit.reshape(one, extents));
   }
   return b.result(0, b.emit.gather(data, b.input(1), *axis));
 }

@@ -33,17 +33,18 @@ static Value wrap(Binder &b, Value value, Type element) {
 }
 
 static Result broadcast(Binder &b, Scalars inputs, Type element, function_ref<Value(ArrayRef<Value>)> compute) {
-  size_t size = 1;
-  bool isVector = false;
+  size_t size = 1, rank = 0;
   for (const ScalarTensor &input : inputs) {
     if (input.elements.size() != 1) {
       if (size != 1 && size != input.elements.size())
         return std::nullopt;
       size = input.elements.size();
     }
-    isVector |= input.isVector;
+    rank = std::max(rank, input.shape.size());
   }
-  ScalarTensor result{{}, isVector, element};
+  if (rank > 1)
+    return std::nullopt;
+  ScalarTensor result{{}, SmallVector<int64_t>(rank, size), element};
   for (size_t place = 0; place < size; ++place) {
     Extents operands;
     for (const ScalarTensor &input : inputs)
@@ -121,24 +122,28 @@ static std::optional<SmallVector<int64_t>> constants(const ScalarTensor &x) {
   return result;
 }
 
+static Result vectorOf(ArrayRef<Value> elements, Type element) {
+  return elements.size() <= maxScalars ? Result(ScalarTensor::vector(elements, element)) : std::nullopt;
+}
+
 static Result identity(Binder &, Scalars inputs) { return inputs[0]; }
 
 static Result concat(Binder &, Scalars inputs) {
-  ScalarTensor result{{}, /*isVector=*/true, inputs[0].element};
+  Extents elements;
   for (const ScalarTensor &input : inputs) {
-    if (!input.isVector)
+    if (!input.isVector())
       return std::nullopt;
-    llvm::append_range(result.elements, input.elements);
+    llvm::append_range(elements, input.elements);
   }
-  return result.elements.size() <= maxScalars ? Result(result) : std::nullopt;
+  return vectorOf(elements, inputs[0].element);
 }
 
 static Result gather(Binder &b, Scalars inputs) {
   std::optional<SmallVector<int64_t>> places = constants(inputs[1]);
   int64_t size = inputs[0].elements.size();
-  if (!places || !inputs[0].isVector)
+  if (!places || !inputs[0].isVector())
     return std::nullopt;
-  ScalarTensor result{{}, inputs[1].isVector, inputs[0].element};
+  ScalarTensor result{{}, inputs[1].shape, inputs[0].element};
   for (int64_t place : *places) {
     if (place < -size || place >= size)
       return std::nullopt;
@@ -152,7 +157,7 @@ static Result slice(Binder &b, Scalars inputs) {
   std::optional<SmallVector<int64_t>> starts = constants(inputs[1]), ends = constants(inputs[2]);
   std::optional<SmallVector<int64_t>> steps =
       inputs.size() > 4 && inputs[4].element ? constants(inputs[4]) : SmallVector<int64_t>{1};
-  if (!inputs[0].isVector || !starts || !ends || !steps || starts->size() != 1 || steps->size() != 1 ||
+  if (!inputs[0].isVector() || !starts || !ends || !steps || starts->size() != 1 || steps->size() != 1 ||
       ends->size() != 1 || steps->front() == 0)
     return std::nullopt;
   int64_t step = steps->front();
@@ -163,38 +168,34 @@ static Result slice(Binder &b, Scalars inputs) {
   // From below, a start before the first element means the first.
   int64_t start = clamp(starts->front(), step > 0 ? 0 : std::min<int64_t>(0, last), last);
   int64_t end = ends->front() < -size ? first : clamp(ends->front(), first, last);
-  ScalarTensor result{{}, /*isVector=*/true, inputs[0].element};
+  Extents elements;
   for (int64_t place = start; step > 0 ? place < end : place > end; place += step)
-    result.elements.push_back(inputs[0].elements[place]);
-  return result;
+    elements.push_back(inputs[0].elements[place]);
+  return vectorOf(elements, inputs[0].element);
 }
 
 static Result squeeze(Binder &, Scalars inputs) {
-  if (!inputs[0].isVector || inputs[0].elements.size() != 1)
+  if (!inputs[0].isVector() || inputs[0].elements.size() != 1)
     return std::nullopt;
-  ScalarTensor result = inputs[0];
-  result.isVector = false;
-  return result;
+  return ScalarTensor::scalar(inputs[0].elements[0], inputs[0].element);
 }
 
 static Result unsqueeze(Binder &, Scalars inputs) {
-  if (inputs[0].isVector || inputs.size() < 2 || inputs[1].elements.size() != 1)
+  if (!inputs[0].isScalar() || inputs.size() < 2 || inputs[1].elements.size() != 1)
     return std::nullopt;
-  ScalarTensor result = inputs[0];
-  result.isVector = true;
-  return result;
+  return ScalarTensor::vector(inputs[0].elements, inputs[0].element);
 }
 
+// To a vector or a scalar, of any shape.
 static Result reshape(Binder &b, Scalars inputs) {
-  ScalarTensor result = inputs[0];
   std::optional<SmallVector<int64_t>> shape = constants(inputs[1]);
-  int64_t size = result.elements.size();
+  int64_t size = inputs[0].elements.size();
   if (!shape || shape->size() > 1)
     return std::nullopt;
   if (shape->empty() ? size != 1 : shape->front() != -1 && shape->front() != size)
     return std::nullopt;
-  result.isVector = !shape->empty();
-  return result;
+  return shape->empty() ? ScalarTensor::scalar(inputs[0].elements[0], inputs[0].element)
+                        : ScalarTensor::vector(inputs[0].elements, inputs[0].element);
 }
 
 static Result expand(Binder &, Scalars inputs) {
@@ -202,7 +203,7 @@ static Result expand(Binder &, Scalars inputs) {
   if (!shape || shape->size() != 1 || inputs[0].elements.size() != 1 || shape->front() < 1 ||
       shape->front() > static_cast<int64_t>(maxScalars))
     return std::nullopt;
-  return ScalarTensor{Extents(shape->front(), inputs[0].elements[0]), /*isVector=*/true, inputs[0].element};
+  return vectorOf(Extents(shape->front(), inputs[0].elements[0]), inputs[0].element);
 }
 
 static Result constantOfShape(Binder &b, Scalars inputs) {
@@ -214,8 +215,8 @@ static Result constantOfShape(Binder &b, Scalars inputs) {
   APInt constant = value.getSplatValue<APInt>();
   Value filler = element.isInteger(1) ? b.index.boolean(!constant.isZero())
                                       : b.index.constant(constant.getSExtValue());
-  size_t count = shape->empty() ? 1 : std::max<int64_t>(shape->front(), 0);
-  return ScalarTensor{Extents(count, filler), /*isVector=*/!shape->empty(), element};
+  return shape->empty() ? ScalarTensor::scalar(filler, element)
+                        : vectorOf(Extents(std::max<int64_t>(shape->front(), 0), filler), element);
 }
 
 static Result range(Binder &b, Scalars inputs) {
@@ -223,13 +224,31 @@ static Result range(Binder &b, Scalars inputs) {
   std::optional<SmallVector<int64_t>> deltas = constants(inputs[2]);
   if (!starts || !limits || !deltas || deltas->front() == 0)
     return std::nullopt;
-  ScalarTensor result{{}, /*isVector=*/true, inputs[0].element};
+  Extents elements;
   int64_t delta = deltas->front(), limit = limits->front();
   for (int64_t value = starts->front(); delta > 0 ? value < limit : value > limit; value += delta) {
-    if (result.elements.size() == maxScalars)
+    if (elements.size() == maxScalars)
       return std::nullopt;
-    result.elements.push_back(b.index.constant(value));
+    elements.push_back(b.index.constant(value));
   }
+  return vectorOf(elements, inputs[0].element);
+}
+
+// Exporters say "which dimension is repeated, and how often" in one hot vector: the repeats of a tile.
+static Result oneHot(Binder &b, Scalars inputs) {
+  std::optional<SmallVector<int64_t>> place = constants(inputs[0]), depth = constants(inputs[1]);
+  if (!place || place->size() != 1 || !depth || depth->size() != 1 || inputs[2].elements.size() != 2 ||
+      inputs[0].shape.size() > 1 || depth->front() < 1 || depth->front() > static_cast<int64_t>(maxScalars))
+    return std::nullopt;
+  int64_t hot = place->front() < 0 ? place->front() + depth->front() : place->front();
+  ScalarTensor result{Extents(depth->front(), inputs[2].elements[0]), inputs[0].shape, inputs[2].element};
+  if (hot >= 0 && hot < depth->front())
+    result.elements[hot] = inputs[2].elements[1];
+  // The new dimension comes before or behind one of extent 1: the elements are the same.
+  int64_t rank = inputs[0].shape.size(), axis = b.integer("axis", -1);
+  if (axis < -rank - 1 || axis > rank)
+    return std::nullopt;
+  result.shape.insert(result.shape.begin() + (axis < 0 ? axis + rank + 1 : axis), depth->front());
   return result;
 }
 
@@ -239,12 +258,14 @@ static Result range(Binder &b, Scalars inputs) {
 
 template <Value (IndexArithmetic::*combine)(Value, Value), int64_t init>
 static Result reduction(Binder &b, Scalars inputs) {
-  if (!inputs[0].isVector || isBoolean(inputs[0]) || b.integer("noop_with_empty_axes", 0) != 0)
+  if (!inputs[0].isVector() || isBoolean(inputs[0]) || b.integer("noop_with_empty_axes", 0) != 0)
     return std::nullopt;
   Value result = b.index.constant(init);
   for (Value element : inputs[0].elements)
     result = (b.index.*combine)(result, element);
-  return ScalarTensor{{wrap(b, result, inputs[0].element)}, b.integer("keepdims", 1) != 0, inputs[0].element};
+  result = wrap(b, result, inputs[0].element);
+  return b.integer("keepdims", 1) != 0 ? ScalarTensor::vector(result, inputs[0].element)
+                                       : ScalarTensor::scalar(result, inputs[0].element);
 }
 
 ArrayRef<ScalarRow> moec::scalarRows() {
@@ -270,6 +291,7 @@ ArrayRef<ScalarRow> moec::scalarRows() {
       {"Mul", arithmetic<&I::mul>},
       {"Neg", negate},
       {"Not", logicalNot},
+      {"OneHot", oneHot},
       {"Or", logic<&I::logicalOr>},
       {"Range", range},
       {"ReduceProd", reduction<&I::mul, 1>},

@@ -18,12 +18,12 @@ static LogicalResult lowerShape(Binder &b) {
   auto clamp = [&](int64_t place) { return std::clamp<int64_t>(place < 0 ? place + rank : place, 0, rank); };
   int64_t start = clamp(b.integer("start", 0)), end = clamp(b.integer("end", rank));
   auto chosen = ArrayRef(extents).slice(start, std::max<int64_t>(end - start, 0));
-  return b.result(0, ScalarTensor{SmallVector<Value>(chosen), /*isVector=*/true, b.resultElement(0)});
+  return b.result(0, ScalarTensor::vector(chosen, b.resultElement(0)));
 }
 
 static LogicalResult lowerSize(Binder &b) {
   Value count = b.index.product(b.emit.extents(b.input(0)));
-  return b.result(0, ScalarTensor{{count}, /*isVector=*/false, b.resultElement(0)});
+  return b.result(0, ScalarTensor::scalar(count, b.resultElement(0)));
 }
 
 //===----------------------------------------------------------------------===//

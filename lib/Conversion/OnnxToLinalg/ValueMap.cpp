@@ -41,7 +41,7 @@ const ScalarTensor *ValueMap::knownScalars(Value value) {
   auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
   if (!elements || !isScalarizable(value.getType()))
     return nullptr;
-  ScalarTensor result{{}, elements.getType().getRank() == 1, elements.getElementType()};
+  ScalarTensor result{{}, llvm::to_vector(elements.getType().getShape()), elements.getElementType()};
   for (const APInt &element : elements.getValues<APInt>())
     result.elements.push_back(result.element.isInteger(1) ? emitter.index.boolean(element.isOne())
                                                           : emitter.index.constant(element.getSExtValue()));
@@ -55,10 +55,10 @@ const ScalarTensor *ValueMap::readScalars(Value value) {
   auto type = cast<RankedTensorType>(source.getType());
   if (!isScalarizable(type))
     return nullptr;
-  ScalarTensor result{{}, type.getRank() == 1, type.getElementType()};
+  ScalarTensor result{{}, llvm::to_vector(type.getShape()), type.getElementType()};
   for (int64_t place = 0; place < type.getNumElements(); ++place) {
     SmallVector<Value> places;
-    if (result.isVector)
+    if (result.isVector())
       places.push_back(emitter.index.constant(place));
     Value element = tensor::ExtractOp::create(emitter.builder, source, places);
     result.elements.push_back(result.element.isInteger(1) ? element : emitter.index.fromInteger(element));
@@ -67,10 +67,7 @@ const ScalarTensor *ValueMap::readScalars(Value value) {
 }
 
 Value ValueMap::materialize(const ScalarTensor &scalars) {
-  SmallVector<int64_t> shape;
-  if (scalars.isVector)
-    shape.push_back(scalars.elements.size());
-  auto type = RankedTensorType::get(shape, scalars.element);
+  auto type = RankedTensorType::get(scalars.shape, scalars.element);
   SmallVector<APInt> constants;
   unsigned width = scalars.element.getIntOrFloatBitWidth();
   for (Value element : scalars.elements)

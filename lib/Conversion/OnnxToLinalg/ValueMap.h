@@ -9,8 +9,15 @@ namespace moec {
 /// A small integer or boolean tensor whose elements are known one by one: `index` or `i1` values.
 struct ScalarTensor {
   llvm::SmallVector<mlir::Value> elements;
-  bool isVector = false;
+  llvm::SmallVector<int64_t> shape;
   mlir::Type element;
+
+  static ScalarTensor scalar(mlir::Value value, mlir::Type element) { return {{value}, {}, element}; }
+  static ScalarTensor vector(llvm::ArrayRef<mlir::Value> values, mlir::Type element) {
+    return {llvm::SmallVector<mlir::Value>(values), {static_cast<int64_t>(values.size())}, element};
+  }
+  bool isVector() const { return shape.size() == 1; }
+  bool isScalar() const { return shape.empty(); }
 };
 
 /// `uiN` becomes `iN`; everything else stays.
