@@ -27,6 +27,103 @@ def LocateExperts : Pass<"moe-locate-experts", "::mlir::ModuleOp"> {
 }
 
 //===----------------------------------------------------------------------===//
+// Optimize: products and weights
+//===----------------------------------------------------------------------===//
+
+def DecomposeExperts : Pass<"moe-decompose-experts"> {
+  let summary = "split routed layers into grouping, two grouped products and combination";
+  let description = [{
+    Precondition: `moe.experts` with an activation in any of its layouts. Each becomes `moe.group`, a `moe.grouped_matmul`
+    that gathers rows and ends in the activation, one for the second product, and `moe.combine`. A third weight is
+    concatenated to the first. With `weight_on = input` the gates scale the gathered rows, otherwise the combination.
+    `moe.layer` moves to both products.
+
+    ```mlir
+    %y = moe.experts %x routed(%e, %g) w1 %w1 w2 %w2 activation(<kind = silu>) : …
+    ```
+    becomes
+    ```mlir
+    %offsets, %order, %inverse = moe.group %e experts 8 : …
+    %h = moe.grouped_matmul %x by %w1 offsets %offsets order %order columns 64 activation(<kind = silu>) {rows_per_token = 2 : i64} : …
+    %r = moe.grouped_matmul %h by %w2 offsets %offsets columns 32 activation(<kind = identity>) : …
+    %y = moe.combine %r inverse %inverse gates %g slots 2 : …
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FormDenseMatmul : Pass<"moe-form-dense-matmul"> {
+  let summary = "compute products with a weight as grouped matmuls of one group";
+  let description = [{
+    A linalg contraction that starts from zeros, of an activation whose last dimension is summed, with a weight of rank 2,
+    where the weight's other dimension is the last of the result, becomes a `moe.grouped_matmul` without offsets on the
+    rows collapsed into one dimension. A weight `[K, N]` is transposed; f16 and bf16 activations are extended first where
+    the result is f32.
+
+    ```mlir
+    %y = linalg.generic {…contraction (b, m, n, k)…} ins(%x, %w : tensor<?x?x64xf32>, tensor<64x32xf32>) outs(%zeros : tensor<?x?x32xf32>)
+    ```
+    becomes
+    ```mlir
+    %rows = tensor.collapse_shape %x [[0, 1], [2]] : tensor<?x?x64xf32> into tensor<?x64xf32>
+    %t = linalg.transpose ins(%w) outs(%empty) permutation = [1, 0]
+    %w3 = tensor.expand_shape %t [[0, 1], [2]] output_shape [1, 32, 64] : tensor<32x64xf32> into tensor<1x32x64xf32>
+    %r = moe.grouped_matmul %rows by %w3 columns 32 activation(<kind = identity>) : …
+    %y = tensor.expand_shape %r [[0, 1], [2]] output_shape [%b, %m, 32] : tensor<?x32xf32> into tensor<?x?x32xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect"];
+}
+
+def EncodeWeights : Pass<"moe-encode-weights"> {
+  let summary = "give the weights of products their stored form";
+  let description = [{
+    Every `moe.grouped_matmul` whose w is computed from weights alone gets it as panels (`moe.pack_panels`). With a gated
+    activation the gate and the linear rows become alternating panels, the bias follows, and the layout becomes `panels`.
+    Without this pass products run on the plain form, slowly. moe-hoist-weight-expressions then moves the packing into a
+    `moe.weight`.
+
+    ```mlir
+    %w = moe.load_weight @w : tensor<8x64x32xf32>
+    %h = moe.grouped_matmul %x by %w … columns 64 activation(<kind = swiglu, layout = concatenated>)
+    ```
+    becomes
+    ```mlir
+    %gate = tensor.extract_slice %w[0, 0, 0] [8, 32, 32] [1, 1, 1] : …
+    %linear = tensor.extract_slice %w[0, 32, 0] [8, 32, 32] [1, 1, 1] : …
+    %p = moe.pack_panels %gate linear %linear : (tensor<8x32x32xf32>, tensor<8x32x32xf32>) -> tensor<8x4x32x16xf32>
+    %h = moe.grouped_matmul %x by %p … columns 64 activation(<kind = swiglu, layout = panels>)
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def HoistWeightExpressions : Pass<"moe-hoist-weight-expressions", "::mlir::ModuleOp"> {
+  let summary = "let the writer compute what depends on weights alone";
+  let description = [{
+    Each float value that is computed from weights and constants by the ops that the region of a `moe.weight` may hold
+    (its C4) becomes a `moe.weight`. An op used by several of these expressions becomes a weight of its own, which they
+    load, so that the work is linear in the size of the module.
+
+    ```mlir
+    %w = moe.load_weight @w : tensor<1x16x8xf32>
+    %p = moe.pack_panels %w : (tensor<1x16x8xf32>) -> tensor<1x1x8x16xf32>
+    ```
+    becomes
+    ```mlir
+    %p = moe.load_weight @w.pack_panels : tensor<1x1x8x16xf32>
+    moe.weight @w.pack_panels : tensor<1x1x8x16xf32> {
+      %0 = moe.load_weight @w : tensor<1x16x8xf32>
+      %1 = moe.pack_panels %0 : (tensor<1x16x8xf32>) -> tensor<1x1x8x16xf32>
+      moe.yield %1 : tensor<1x1x8x16xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoeDialect", "::moec::onnx::OnnxDialect"];
+}
+
+//===----------------------------------------------------------------------===//
 // Schedule: kernels and the step program
 //===----------------------------------------------------------------------===//
 
