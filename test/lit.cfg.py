@@ -7,7 +7,7 @@ from lit.llvm.subst import ToolSubst
 
 config.name = "moec"
 config.test_format = lit.formats.ShTest(execute_external=False)
-config.suffixes = [".mlir", ".test"]
+config.suffixes = [".mlir", ".test", ".onnxtxt"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.moec_binary_dir, "test")
 config.excludes = ["Inputs"]

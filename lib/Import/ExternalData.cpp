@@ -62,8 +62,8 @@ mlir::FailureOr<TensorSource> ExternalData::resolve(const TensorProto &tensor) {
   }
   std::optional<uint64_t> expected = getByteSize(tensor.data_type(), getDims(tensor));
   if (!expected)
-    return error() << "needs a type of fixed size and a shape without overflow, found "
-                   << getDataTypeName(tensor.data_type());
+    return error() << "needs a shape without overflow, found " << getDataTypeName(tensor.data_type()) << " of ["
+                   << getDims(tensor) << "]";
   uint64_t offset = 0, length = *expected;
   if (!offsetText.empty() && offsetText.getAsInteger(10, offset))
     return error() << "offset must be a number, found '" << offsetText << "'";

@@ -172,6 +172,8 @@ LogicalResult moec::reader::inferAndExpand(OnnxModel &model, const ImportOptions
       return failure();
     if (!changed)
       return success();
+    // The checker wants the declared types of results; inference may have found less.
+    *model.proto.mutable_graph()->mutable_output() = model.declaredOutputs;
     if (failed(checkModel(model, reporter)))
       return failure();
   }

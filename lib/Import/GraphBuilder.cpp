@@ -408,7 +408,7 @@ FailureOr<OwningOpRef<ModuleOp>> GraphBuilder::build() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(reporter.getLoc());
   SmallVector<NamedAttribute> opsets;
   for (const auto &opset : model.proto.opset_import())
-    opsets.push_back(builder.getNamedAttr(isDefaultDomain(opset.domain()) ? "ai.onnx" : opset.domain(),
+    opsets.push_back(builder.getNamedAttr(getDomainName(opset.domain()),
                                           builder.getI64IntegerAttr(opset.version())));
   (*module)->setAttr("onnx.opset", builder.getDictionaryAttr(opsets));
   (*module)->setAttr("onnx.ir_version", builder.getI64IntegerAttr(model.proto.ir_version()));

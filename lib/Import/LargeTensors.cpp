@@ -91,15 +91,16 @@ FailureOr<TensorSource> Separator::locate(TensorProto &tensor) {
 }
 
 FailureOr<std::optional<TensorSource>> Separator::settle(TensorProto &tensor) {
-  if (tensor.data_type() == TensorProto::STRING)
-    return std::optional<TensorSource>();
+  if (!getElementType(reporter.getContext(), tensor.data_type()))
+    return reporter.error() << "tensor '" << tensor.name() << "': unsupported element type "
+                            << getDataTypeName(tensor.data_type());
   FailureOr<TensorSource> source = locate(tensor);
   if (failed(source))
     return failure();
   std::optional<uint64_t> expected = getByteSize(tensor.data_type(), getDims(tensor));
   if (!expected || *expected != source->size)
     return reporter.error() << "tensor '" << tensor.name() << "': expected "
-                            << (expected ? std::to_string(*expected) : "a known number of") << " bytes for "
+                            << (expected ? std::to_string(*expected) : "fewer than 2^60") << " bytes for "
                             << getDataTypeName(tensor.data_type()) << " of its shape, found " << source->size;
   std::optional<uint64_t> count = getElementCount(getDims(tensor));
   bool isSmall = *expected <= constantBytes || (isIntegerType(tensor.data_type()) && *count <= constantIntegers);
@@ -122,9 +123,6 @@ FailureOr<std::optional<TensorSource>> Separator::settle(TensorProto &tensor) {
 LogicalResult Separator::addInput(const TensorProto &tensor, std::string inputName, StringRef name,
                                   TensorSource source) {
   ArrayRef<int64_t> dims = getDims(tensor);
-  if (!getElementType(reporter.getContext(), tensor.data_type()))
-    return reporter.error() << "tensor '" << name << "': unsupported element type "
-                            << getDataTypeName(tensor.data_type());
   auto known = inputs.find(inputName);
   ::onnx::ValueInfoProto *input =
       known != inputs.end() ? known->second : model.proto.mutable_graph()->add_input();

@@ -33,7 +33,7 @@ LogicalResult moec::reader::checkVersions(const OnnxModel &model, const Reporter
                             << ", found " << proto.ir_version();
   llvm::StringSet<> domains;
   for (const auto &opset : proto.opset_import()) {
-    StringRef domain = isDefaultDomain(opset.domain()) ? "" : StringRef(opset.domain());
+    StringRef domain = getDomainName(opset.domain());
     if (!domains.insert(domain).second)
       return reporter.error() << "domain '" << domain << "' is imported twice";
     if (domain == "com.microsoft" && opset.version() != 1)
@@ -100,8 +100,8 @@ LogicalResult OperatorCheck::check(const NodeProto &node) const {
   if (version == 0)
     return reporter.error(node) << ": the model does not import domain '" << node.domain() << "'";
   if (!SchemaRegistry::get().GetSchema(node.op_type(), version, node.domain()))
-    return reporter.error(node) << ": unknown operator in version " << version << " of domain '" << node.domain()
-                                << "'";
+    return reporter.error(node) << ": unknown operator in version " << version << " of domain '"
+                                << getDomainName(node.domain()) << "'";
   return success();
 }
 

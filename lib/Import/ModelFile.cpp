@@ -148,8 +148,6 @@ LogicalResult parseText(OnnxModel &model, const Reporter &reporter) {
     return failure();
   if (!status.IsOK())
     return reporter.libraryError("cannot parse the model", status.ErrorMessage());
-  if (!parser.EndOfInput())
-    return reporter.error() << "cannot parse the model: text after the graph";
   return success();
 }
 

@@ -25,7 +25,7 @@ mlir::Location Reporter::getLoc(const ::onnx::NodeProto &node) const {
 }
 
 mlir::InFlightDiagnostic Reporter::error(const ::onnx::NodeProto &node) const {
-  return mlir::emitError(getLoc(node)) << describe(node);
+  return error() << describe(node);
 }
 
 mlir::LogicalResult Reporter::libraryError(StringRef what, StringRef message) const {

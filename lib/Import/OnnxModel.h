@@ -45,7 +45,7 @@ struct OnnxModel {
   llvm::StringMap<::onnx::TypeProto> claims;
 };
 
-/// Reports errors of one model: located in its file and, where there is one, at a node.
+/// Reports errors of one model, located in its file.
 class Reporter {
 public:
   Reporter(mlir::MLIRContext &context, llvm::StringRef path) : context(context), path(path.str()) {}
@@ -78,7 +78,9 @@ private:
 /// "node 'name' (OpType)"; a node without a name is called by its first output.
 std::string describe(const ::onnx::NodeProto &node);
 
-inline bool isDefaultDomain(llvm::StringRef domain) { return domain.empty() || domain == "ai.onnx"; }
+/// Which operators `domain` means: "" is an alias of "ai.onnx".
+inline llvm::StringRef getDomainName(llvm::StringRef domain) { return domain.empty() ? "ai.onnx" : domain; }
+inline bool isDefaultDomain(llvm::StringRef domain) { return getDomainName(domain) == "ai.onnx"; }
 
 } // namespace moec::reader
 
