@@ -103,8 +103,9 @@ private:
     symbols.insert(weight, module.getBody()->begin());
 
     builder.setInsertionPoint(root);
-    Value load = LoadWeightOp::create(builder, root->getLoc(), type, weight.getSymName());
+    auto load = LoadWeightOp::create(builder, root->getLoc(), type, weight.getSymName());
     root->getResult(0).replaceAllUsesWith(load);
+    leaves.insert(load);
   }
 
   /// The ops that `op` is computed with, operands first, and the name of the first weight among them.
