@@ -47,7 +47,7 @@ static Type argumentTypeOf(Type type) {
 
 namespace {
 
-/// Builds the functions @kernel, @tasks and @scratch of a kernel op beside its function on tensors.
+/// Builds the functions @kernel, @tasks, @work and @scratch of a kernel op beside its function on tensors.
 class KernelFunctions {
 public:
   KernelFunctions(ModuleOp module, step::KernelOpInterface op, Machine machine)
@@ -58,6 +58,7 @@ public:
 
   LogicalResult build() {
     buildHostFunction("tasks", [&](OpBuilder &host) { return op.buildTaskCount(host, loc); });
+    buildHostFunction("work", [&](OpBuilder &host) { return op.buildWork(host, loc); });
     buildHostFunction("scratch", [&](OpBuilder &host) {
       Value bytes = op.buildScratchBytes(host, loc);
       return bytes ? bytes : Value(arith::ConstantIndexOp::create(host, loc, 0));

@@ -44,7 +44,7 @@ void emitUpdate(const KernelBuilder &kernel, nn::ScatterReduction reduction, Val
 
 Value buildScatterWork(Operation *op, OpBuilder &builder, Location loc) {
   IndexBuilder host(builder, loc);
-  return host.add(host.elements(op->getResult(0)), host.mul(host.elements(op->getOperand(2)), host.index(4)));
+  return host.add(host.elements(op->getOperand(0)), host.mul(host.elements(op->getOperand(2)), host.index(4)));
 }
 
 /// Copies columns [from, to) of `rows` rows that start at row `firstRow`.
