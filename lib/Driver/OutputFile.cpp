@@ -6,11 +6,9 @@
 
 using namespace llvm;
 
-Expected<uint64_t> moec::writeFileAtomically(StringRef path, function_ref<Error(raw_pwrite_stream &)> write) {
-  Expected<sys::fs::TempFile> temporary = sys::fs::TempFile::create(path + ".%%%%%%%%.tmp");
-  if (!temporary)
-    return temporary.takeError();
-  raw_fd_ostream os(temporary->FD, /*shouldClose=*/false);
+/// Writes to a stream over `descriptor`, which stays open, and returns the number of bytes.
+static Expected<uint64_t> writeTo(int descriptor, function_ref<Error(raw_pwrite_stream &)> write) {
+  raw_fd_ostream os(descriptor, /*shouldClose=*/false);
   Error problem = write(os);
   os.flush();
   uint64_t size = os.tell();
@@ -19,7 +17,31 @@ Expected<uint64_t> moec::writeFileAtomically(StringRef path, function_ref<Error(
     os.clear_error();
   }
   if (problem)
-    return joinErrors(std::move(problem), temporary->discard());
+    return std::move(problem);
+  return size;
+}
+
+/// Devices and pipes are not replaced by a file.
+static Expected<uint64_t> writeInPlace(StringRef path, function_ref<Error(raw_pwrite_stream &)> write) {
+  int descriptor = 0;
+  if (std::error_code error = sys::fs::openFileForWrite(path, descriptor, sys::fs::CD_OpenExisting))
+    return errorCodeToError(error);
+  Expected<uint64_t> size = writeTo(descriptor, write);
+  sys::fs::file_t handle = sys::fs::convertFDToNativeFile(descriptor);
+  sys::fs::closeFile(handle);
+  return size;
+}
+
+Expected<uint64_t> moec::writeFileAtomically(StringRef path, function_ref<Error(raw_pwrite_stream &)> write) {
+  sys::fs::file_status status;
+  if (!sys::fs::status(path, status) && sys::fs::exists(status) && !sys::fs::is_regular_file(status))
+    return writeInPlace(path, write);
+  Expected<sys::fs::TempFile> temporary = sys::fs::TempFile::create(path + ".%%%%%%%%.tmp");
+  if (!temporary)
+    return temporary.takeError();
+  Expected<uint64_t> size = writeTo(temporary->FD, write);
+  if (!size)
+    return joinErrors(size.takeError(), temporary->discard());
   if (Error kept = temporary->keep(path))
     return std::move(kept);
   return size;

@@ -21,8 +21,8 @@ using namespace mlir;
 using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
-    "linalg-fuse-elementwise-ops",
-    "moe-plan-buffers",
+    "moe-raise-gathered-experts", "moe-raise-routers",           "moe-form-dense-matmul",
+    "moe-encode-weights",         "linalg-fuse-elementwise-ops", "moe-plan-buffers",
 };
 
 ArrayRef<llvm::StringLiteral> moec::getOptionalPasses() { return optionalPasses; }
@@ -39,7 +39,14 @@ static void addOptional(OpPassManager &pm, const PipelineOptions &options, std::
 void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options) {
   // Before recognisers replace the concatenations that carry state.
   pm.addPass(createFindState());
+  // The only pass here without which a graph cannot be lowered.
   pm.addPass(createRaiseMoeNodes());
+  pm.addPass(createRaiseGatheredExperts());
+  pm.addPass(createRaiseRouters());
+  pm.addPass(createCanonicalizerPass());
+  addOptional(pm, options, createRaiseGatheredExperts());
+  // Needs the layers: a router is what their experts and gates come from.
+  addOptional(pm, options, createRaiseRouters());
   pm.addPass(createCanonicalizerPass());
 }
 
@@ -52,9 +59,15 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createRecordLayers());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Products first: fusion must not pull their operands in.
+  addOptional(pm, options, createFormDenseMatmul());
+  pm.addPass(createDecomposeExperts());
+  addOptional(pm, options, createEncodeWeights());
+  pm.addPass(createHoistWeightExpressions());
   addOptional(pm, options, createLinalgElementwiseOpFusionPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createLocateExperts());
 }
 
 void moec::buildSchedulePipeline(OpPassManager &pm, const PipelineOptions &options) {
