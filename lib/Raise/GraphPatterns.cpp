@@ -242,7 +242,7 @@ Value NodeBuilder::reshape(Value value, ArrayRef<int64_t> shape) {
 }
 
 Value NodeBuilder::reshapeLike(Value value, Value like, RankedTensorType type) {
-  if (value.getType() == type && type.hasStaticShape())
+  if (value.getType() == type && type.getNumDynamicDims() <= 1)
     return value;
   if (type.hasStaticShape())
     return reshape(value, type.getShape());

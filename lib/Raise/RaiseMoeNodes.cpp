@@ -301,11 +301,9 @@ LogicalResult MoeNodeRaiser::raise() {
   Value y = moe::ExpertsOp::create(builder, node.getLoc(), rows.getType(), rows, experts, gates, fc[0], fc[1], fc[2],
                                    bias[0], bias[1], bias[2], activation, moe::WeightOn::Output, builder.getStringAttr(node.getOpType()),
                                    builder.getStringAttr(labelOf(node)));
-  auto resultType = cast<RankedTensorType>(node.getResult(0).getType());
-  if (resultType != y.getType())
-    y = nodes.reshapeLike(y, x, RankedTensorType::get(type.getShape(), type.getElementType()));
-  if (resultType != y.getType())
-    y = tensor::CastOp::create(builder, node.getLoc(), resultType, y);
+  y = nodes.reshapeLike(y, x, type);
+  if (node.getResult(0).getType() != y.getType())
+    y = tensor::CastOp::create(builder, node.getLoc(), node.getResult(0).getType(), y);
   node.getResult(0).replaceAllUsesWith(y);
   node.erase();
   return success();

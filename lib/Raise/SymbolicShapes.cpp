@@ -55,7 +55,7 @@ Extent raise::product(ArrayRef<Extent> extents) {
 /// Derives shapes and contents of the results of one node from its inputs.
 struct SymbolicShapes::Transfer {
   SymbolicShapes &shapes;
-  onnx::NodeOp node;
+  mutable onnx::NodeOp node; // its accessors are not const
 
   Value input(unsigned index) const { return node.getInput(index); }
   std::optional<ArrayRef<Extent>> in(unsigned index) const {

@@ -23,6 +23,32 @@ def RaiseMoeNodes : Raise_Pass<"moe-raise-moe-nodes"> {
   }];
 }
 
+def RaiseGatheredExperts : Raise_Pass<"moe-raise-gathered-experts"> {
+  let summary = "turns products with gathered weights into moe.experts";
+  let description = [{
+    Recognises `W[ids] x`, the activation between two such products and the weighted sum over the slots of a token. Each
+    layer that resembles this form and is left as it is gets a remark with the reason.
+    ```mlir
+    %w = onnx.node "Gather"(%w1, %ids); %h = onnx.node "MatMul"(%x, %w); … %y = onnx.node "ReduceSum"(%weighted, %one)
+    // becomes
+    %y = moe.experts %x routed(%ids, %gates) w1 %w1 w2 %w2 activation(<kind = swiglu, layout = concatenated>)
+    ```
+  }];
+}
+
+def RaiseRouters : Raise_Pass<"moe-raise-routers"> {
+  let summary = "turns the scoring and selection in front of moe.experts into moe.route";
+  let description = [{
+    Experts and gates of a `moe.experts` that come from one `TopK` become the results of one `moe.route` on the logits.
+    A router that is not understood stays as plain nodes and gets a remark.
+    ```mlir
+    %p = onnx.node "Softmax"(%l); %v, %i = onnx.node "TopK"(%p, %k); %y = moe.experts %x routed(%i, %v) …
+    // becomes
+    %e, %g = moe.route %l router(<score = softmax, over = all, k = 2>); %y = moe.experts %x routed(%e, %g) …
+    ```
+  }];
+}
+
 def FindState : Pass<"moe-find-state", "::mlir::ModuleOp"> {
   let summary = "note which outputs of a step are inputs of the next";
   let description = [{

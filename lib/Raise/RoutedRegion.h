@@ -1,0 +1,112 @@
+//===- RoutedRegion.h - values around products with gathered weights --------===//
+//
+// Evaluates the values between the tokens, the products `W[ids] x` and the weighted sum of one routed layer: each is a
+// layout (RoutedLayout.h) and an expression of one element (ScalarExpression.h).
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_LIB_RAISE_ROUTEDREGION_H
+#define MOEC_LIB_RAISE_ROUTEDREGION_H
+
+#include "RoutedLayout.h"
+#include "ScalarExpression.h"
+
+namespace moec::raise {
+
+/// A stacked weight of which `ids` selects one matrix (or bias) per row.
+struct GatheredWeight {
+  mlir::Value weight, ids;
+};
+
+/// `weight` of rank `rank` gathered along its first axis; nullopt if `value` is anything else.
+std::optional<GatheredWeight> matchGatheredWeight(mlir::Value value, int64_t rank);
+
+/// A MatMul of which one side is a gathered weight.
+struct ExpertProduct {
+  onnx::NodeOp node;
+  GatheredWeight weight;
+  unsigned dataOperand;
+
+  mlir::Value data() const { return node->getOperand(dataOperand); }
+};
+std::optional<ExpertProduct> matchExpertProduct(onnx::NodeOp node);
+
+/// The value below Reshape, Squeeze, Unsqueeze, Flatten, Identity and Cast.
+mlir::Value skipReshapes(mlir::Value value);
+
+/// What a column of an expression comes from.
+struct RoutedSource {
+  enum Kind { Tokens, Product, Bias } kind;
+  /// The tokens, the stacked weight or the stacked bias.
+  mlir::Value value;
+  /// For products: the stacked bias added to it, if any; whether W[e] is [out, in]; the columns of its result; the rows it
+  /// is applied to.
+  mlir::Value bias = {};
+  bool outByIn = true;
+  int64_t columns = 0;
+  ScalarId data = 0;
+};
+
+struct RoutedValue {
+  Layout layout;
+  ScalarId expression;
+};
+
+class RoutedRegion {
+public:
+  RoutedRegion(RowSpace space, mlir::Value ids, const SymbolicShapes &shapes,
+               llvm::SmallDenseSet<mlir::Operation *> products)
+      : space(std::move(space)), ids(ids), shapes(shapes), products(std::move(products)) {}
+
+  const RowSpace &rows() const { return space; }
+  ScalarExpressions &expressions() { return pool; }
+  const RoutedSource &source(int64_t index) const { return sources[index]; }
+  /// The one value that all gates seen so far come from; null if there were none.
+  mlir::Value gates() const { return gateValue; }
+
+  /// What `value` is; failure with a reason if it is not an elementwise function of products and gates.
+  std::optional<RoutedValue> evaluate(mlir::Value value);
+  /// The product of `node`, which is one of the products given.
+  std::optional<RoutedValue> evaluateProduct(onnx::NodeOp node);
+  std::optional<Layout> layoutOfGates(mlir::Value value);
+  /// A stacked bias gathered per row.
+  std::optional<RoutedValue> evaluateBias(mlir::Value value);
+  /// Whether `value` is computed elementwise from a product.
+  bool dependsOnProduct(mlir::Value value) const;
+
+  /// Lets a gate multiply the tokens in front of a product.
+  void allowGatesOnInput() { gatesOnInput = true; }
+
+  /// Why the first evaluation that failed did so.
+  std::string reason;
+
+private:
+  std::optional<RoutedValue> fail(const llvm::Twine &why);
+  std::optional<RoutedValue> evaluateNew(mlir::Value value);
+  std::optional<RoutedValue> evaluateNode(onnx::NodeOp node, mlir::Value value);
+  std::optional<RoutedValue> evaluateElementwise(onnx::NodeOp node);
+  std::optional<RoutedValue> evaluateBinary(onnx::NodeOp node);
+  std::optional<RoutedValue> evaluateClip(onnx::NodeOp node);
+  std::optional<RoutedValue> evaluateBound(onnx::NodeOp node);
+  std::optional<RoutedValue> evaluateSlice(onnx::NodeOp node);
+  std::optional<RoutedValue> evaluateSplit(onnx::NodeOp node, unsigned result);
+  std::optional<RoutedValue> evaluateInput(mlir::Value value);
+  std::optional<RoutedValue> tokensBelow(mlir::Value value);
+  std::optional<Layout> layoutOfIds(mlir::Value value) const;
+  std::optional<Layout> layoutOfWeight(mlir::Value value) const;
+  std::optional<ScalarId> addBias(ScalarId a, ScalarId b);
+  int64_t addSource(RoutedSource source);
+
+  RowSpace space;
+  mlir::Value ids;
+  const SymbolicShapes &shapes;
+  llvm::SmallDenseSet<mlir::Operation *> products;
+  ScalarExpressions pool;
+  std::vector<RoutedSource> sources;
+  mlir::Value gateValue;
+  bool gatesOnInput = false;
+  llvm::DenseMap<mlir::Value, std::optional<RoutedValue>> evaluated;
+};
+
+} // namespace moec::raise
+
+#endif // MOEC_LIB_RAISE_ROUTEDREGION_H
