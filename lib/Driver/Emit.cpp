@@ -1,6 +1,7 @@
 //===- Emit.cpp - the stage emit --------------------------------------------===//
 
 #include "Emit.h"
+#include "moec/Artifact/WeightEvaluation.h"
 #include "moec/Artifact/Writer.h"
 #include "moec/Target/Cpu/CpuTarget.h"
 #include "llvm/ADT/StringExtras.h"
@@ -37,15 +38,8 @@ LogicalResult moec::emitArtifact(ModuleOp module, const CompileOptions &options,
   FailureOr<SmallVector<CodeImage>> images = compileImages(modules, variants);
   if (failed(images))
     return failure();
-  auto writeWeight = [&](moe::WeightOp weight, llvm::raw_ostream &stream) -> LogicalResult {
-    auto dense = dyn_cast_or_null<DenseElementsAttr>(weight.getSourceAttr());
-    if (!dense)
-      return weight.emitOpError("has no source that can be evaluated");
-    ArrayRef<char> raw = dense.getRawData();
-    int64_t copies = dense.isSplat() ? dense.getNumElements() : 1;
-    for (int64_t i = 0; i < copies; ++i)
-      stream.write(raw.data(), raw.size());
-    return success();
-  };
+  SymbolTable symbols(module);
+  WeightEvaluator weights(symbols);
+  auto writeWeight = [&](moe::WeightOp weight, llvm::raw_ostream &stream) { return weights.write(weight, stream); };
   return writeArtifact(module, variants, *images, describe(module, options), writeWeight, file);
 }

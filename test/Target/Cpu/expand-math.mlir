@@ -1,0 +1,24 @@
+// RUN: moe-opt %s --moe-expand-math --split-input-file --verify-diagnostics | FileCheck %s
+
+// CHECK-LABEL: func @exp
+// CHECK-NOT: math.exp
+// CHECK: math.fma
+func.func @exp(%x: f32) -> f32 {
+  %y = math.exp %x : f32
+  return %y : f32
+}
+
+// CHECK-LABEL: func @root
+// CHECK: math.sqrt
+func.func @root(%x: f32) -> f32 {
+  %y = math.sqrt %x : f32
+  return %y : f32
+}
+
+// -----
+
+func.func @double(%x: f64) -> f64 {
+  // expected-error @+1 {{has no expansion for 'f64'}}
+  %y = math.exp %x : f64
+  return %y : f64
+}
