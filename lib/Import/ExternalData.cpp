@@ -60,17 +60,14 @@ mlir::FailureOr<TensorSource> ExternalData::resolve(const TensorProto &tensor) {
     else if (entry.key() == "length")
       lengthText = entry.value();
   }
-  std::optional<uint64_t> expected = getByteSize(tensor.data_type(), getDims(tensor));
-  if (!expected)
-    return error() << "needs a shape without overflow, found " << getDataTypeName(tensor.data_type()) << " of ["
-                   << getDims(tensor) << "]";
-  uint64_t offset = 0, length = *expected;
+  uint64_t expected = *getByteSize(tensor.data_type(), getDims(tensor));
+  uint64_t offset = 0, length = expected;
   if (!offsetText.empty() && offsetText.getAsInteger(10, offset))
     return error() << "offset must be a number, found '" << offsetText << "'";
   if (!lengthText.empty() && lengthText.getAsInteger(10, length))
     return error() << "length must be a number, found '" << lengthText << "'";
-  if (length != *expected)
-    return error() << "length does not fit the shape: expected " << *expected << " bytes, found " << length;
+  if (length != expected)
+    return error() << "length does not fit the shape: expected " << expected << " bytes, found " << length;
   mlir::FailureOr<File> file = open(tensor.name(), location);
   if (failed(file))
     return mlir::failure();

@@ -12,7 +12,7 @@ class ExternalData {
 public:
   explicit ExternalData(const Reporter &reporter);
 
-  /// The range that holds `tensor`.
+  /// The range that holds `tensor`, whose size is known.
   mlir::FailureOr<TensorSource> resolve(const ::onnx::TensorProto &tensor);
 
   /// The bytes of a range; for small tensors.

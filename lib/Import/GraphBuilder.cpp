@@ -77,11 +77,7 @@ static void collectUses(const GraphProto &graph, llvm::StringSet<> &used) {
 //===----------------------------------------------------------------------===//
 
 Type GraphBuilder::getType(const TypeProto *type, const Twine &what) {
-  if (!type || type->value_case() == TypeProto::VALUE_NOT_SET) {
-    reporter.error() << what << " has no known type";
-    return {};
-  }
-  if (!type->has_tensor_type()) {
+  if (!type || !type->has_tensor_type()) {
     reporter.error() << what << " is not a tensor: sequences, maps and optionals are not supported";
     return {};
   }
@@ -168,8 +164,7 @@ LogicalResult GraphBuilder::buildWeights(ModuleOp module, func::FuncOp func) {
 }
 
 LogicalResult GraphBuilder::buildConstant(const NodeProto &node) {
-  if (node.attribute_size() != 1)
-    return reporter.error(node) << ": expected one attribute, found " << node.attribute_size();
+  // Inference has made sure that there is one attribute.
   const AttributeProto &attribute = node.attribute(0);
   auto fromValues = [&](ArrayRef<int64_t> shape, Type elementType, auto elements) -> ElementsAttr {
     return DenseElementsAttr::get(RankedTensorType::get(shape, elementType), elements);

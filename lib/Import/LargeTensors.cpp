@@ -94,13 +94,15 @@ FailureOr<std::optional<TensorSource>> Separator::settle(TensorProto &tensor) {
   if (!getElementType(reporter.getContext(), tensor.data_type()))
     return reporter.error() << "tensor '" << tensor.name() << "': unsupported element type "
                             << getDataTypeName(tensor.data_type());
+  std::optional<uint64_t> expected = getByteSize(tensor.data_type(), getDims(tensor));
+  if (!expected)
+    return reporter.error() << "tensor '" << tensor.name() << "': its shape has a negative dimension or overflows, found ["
+                            << getDims(tensor) << "]";
   FailureOr<TensorSource> source = locate(tensor);
   if (failed(source))
     return failure();
-  std::optional<uint64_t> expected = getByteSize(tensor.data_type(), getDims(tensor));
-  if (!expected || *expected != source->size)
-    return reporter.error() << "tensor '" << tensor.name() << "': expected "
-                            << (expected ? std::to_string(*expected) : "fewer than 2^60") << " bytes for "
+  if (*expected != source->size)
+    return reporter.error() << "tensor '" << tensor.name() << "': expected " << *expected << " bytes for "
                             << getDataTypeName(tensor.data_type()) << " of its shape, found " << source->size;
   std::optional<uint64_t> count = getElementCount(getDims(tensor));
   bool isSmall = *expected <= constantBytes || (isIntegerType(tensor.data_type()) && *count <= constantIntegers);
