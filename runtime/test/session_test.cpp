@@ -206,6 +206,23 @@ TEST(Session, TracesEveryTaskOnce) {
   EXPECT_EQ(claims, std::vector<int>(1000, 1));
 }
 
+TEST(Session, EstimatesItsMemory) {
+  const ProgramPtr program = open(makeIncrementProgram().build());
+  const SessionPtr session = makeSession(program.get());
+  const std::vector<int64_t> dims = {int64_t(1) << 40, 3}; // more than any machine has
+  const moert_tensor_view_t input = {MOERT_F32, 2, dims.data(), nullptr, uint64_t(12) << 40};
+  uint64_t bytes = 0;
+  ASSERT_EQ(moert_session_estimate(session.get(), &input, 1, &bytes), MOERT_OK) << moert_last_error();
+  EXPECT_EQ(bytes, uint64_t(12) << 40);
+
+  const ProgramPtr model = open(makeSuccessorModel().build());
+  const SessionPtr other = makeSession(model.get());
+  const std::vector<int64_t> one = {1, 1};
+  const moert_tensor_view_t tokens[] = {{MOERT_I64, 2, one.data(), nullptr, 8}, {MOERT_I64, 2, one.data(), nullptr, 8}};
+  EXPECT_FAILS(moert_session_estimate(other.get(), tokens, 2, &bytes), MOERT_UNSUPPORTED,
+               "sizes depend on values that only a run computes");
+}
+
 TEST(Session, LimitsThreads) {
   const ProgramPtr program = open(makeCopyProgram().build());
   moert_session_options_t options = MOERT_SESSION_OPTIONS_INIT;

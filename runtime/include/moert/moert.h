@@ -252,6 +252,10 @@ MOERT_API void moert_session_cancel(moert_session_t *session);
 
 // Bytes of working memory the session holds now: buffers between kernels, outputs, state and scratch.
 MOERT_API uint64_t moert_session_memory(const moert_session_t *session);
+// Bytes of working memory that a run on inputs of these shapes needs at its peak. Nothing runs, and `data` of the views
+// is not read. MOERT_UNSUPPORTED where the program's sizes depend on values.
+MOERT_API moert_status_t moert_session_estimate(moert_session_t *session, const moert_tensor_view_t *inputs,
+                                                size_t input_count, uint64_t *out_bytes);
 
 // --- State of steps --------------------------------------------------------------------------------------------------
 

@@ -71,6 +71,15 @@ void moert_session_cancel(moert_session_t *session) {
 
 uint64_t moert_session_memory(const moert_session_t *session) { return session ? session->session->getMemory() : 0; }
 
+moert_status_t moert_session_estimate(moert_session_t *session, const moert_tensor_view_t *inputs, size_t input_count,
+                                      uint64_t *out_bytes) {
+  return withSession(session, [&](Session &target) -> Status {
+    MOERT_TRY(requireArgument(out_bytes, "out_bytes"));
+    MOERT_TRY(requireViews(inputs, input_count, nullptr, 0));
+    return target.estimate({inputs, input_count}, *out_bytes);
+  });
+}
+
 int64_t moert_session_state_length(const moert_session_t *session) {
   return session ? session->session->getState().getLength() : 0;
 }

@@ -64,15 +64,18 @@ Arena::Block Arena::findBestFit(uint64_t size) const {
 Arena::Block Arena::grow(uint64_t size) {
   uint64_t regionSize = std::max({size, smallestRegion, totalBytes});
   regions.reserve(regions.size() + 1);
-  AlignedBytes memory = allocateAligned(regionSize);
-  if (!memory && regionSize > size) {
+  const bool isBacked = backing == Backing::Memory;
+  AlignedBytes memory = isBacked ? allocateAligned(regionSize) : nullptr;
+  if (isBacked && !memory && regionSize > size) {
     regionSize = size;
     memory = allocateAligned(regionSize);
   }
-  if (!memory)
+  if (isBacked && !memory)
     return noBlock;
+  // Any address does where nothing is read or written.
+  std::byte *const address = isBacked ? memory.get() : reinterpret_cast<std::byte *>(uintptr_t(MOERT_BUFFER_ALIGNMENT));
   ++systemRequests;
-  const Block block = newRecord({memory.get(), regionSize, noBlock, noBlock, false});
+  const Block block = newRecord({address, regionSize, noBlock, noBlock, false});
   addFree(block);
   regions.push_back(std::move(memory));
   totalBytes += regionSize;
@@ -113,6 +116,8 @@ Arena::Block Arena::allocate(uint64_t size) {
   split(block, rounded);
   removeFree(block);
   ++liveBlocks;
+  usedBytes += blocks[block].size;
+  peakBytes = std::max(peakBytes, usedBytes);
   return block;
 }
 
@@ -129,6 +134,7 @@ void Arena::consolidate() {
 
 void Arena::release(Block block) {
   --liveBlocks;
+  usedBytes -= blocks[block].size;
   const Block next = blocks[block].next, previous = blocks[block].previous;
   if (next != noBlock && blocks[next].isFree) {
     removeFree(next);

@@ -23,7 +23,9 @@ public:
   using Block = uint32_t;
   static constexpr Block noBlock = ~Block(0);
 
-  Arena() = default;
+  // An arena that only counts hands out addresses that nobody may touch.
+  enum class Backing { Memory, None };
+  explicit Arena(Backing backing = Backing::Memory) : backing(backing) {}
   Arena(const Arena &) = delete;
 
   // A block of at least `size` bytes, also for 0; noBlock if there is no memory. May throw std::bad_alloc.
@@ -36,6 +38,8 @@ public:
   // Bytes held from the system, and how often it was asked so far.
   uint64_t getBytes() const { return totalBytes; }
   uint64_t getSystemRequests() const { return systemRequests; }
+  // Most bytes in use at one time so far.
+  uint64_t getPeakBytes() const { return peakBytes; }
 
 private:
   // Neighbours are in the order of addresses, within one region.
@@ -55,6 +59,7 @@ private:
   void addFree(Block block);
   void removeFree(Block block);
 
+  const Backing backing;
   std::vector<BlockRecord> blocks;
   std::vector<Block> unusedRecords;
   std::vector<Block> freeBlocks;
@@ -62,6 +67,7 @@ private:
   uint64_t totalBytes = 0;
   uint64_t liveBlocks = 0;
   uint64_t systemRequests = 0;
+  uint64_t usedBytes = 0, peakBytes = 0;
 };
 
 } // namespace moert

@@ -37,7 +37,7 @@ Status InputBinding::bindDim(uint32_t input, uint32_t axis, int64_t expected, in
   return Status::success();
 }
 
-Status InputBinding::bind(uint32_t input, const moert_tensor_view_t &view) {
+Status InputBinding::bind(uint32_t input, const moert_tensor_view_t &view, bool readsData) {
   const TensorType &type = artifact.inputs[input];
   if (view.element_type != type.elementType)
     return failure(MOERT_BAD_INPUT, "input '", type.name, "': element type ", elementName(view.element_type),
@@ -55,9 +55,9 @@ Status InputBinding::bind(uint32_t input, const moert_tensor_view_t &view) {
   if (view.byte_size != bytes)
     return failure(MOERT_BAD_INPUT, "input '", type.name, "': ", view.byte_size, " bytes, expected ", bytes,
                    " for extents ", formatExtents(view.dims, view.rank));
-  if (bytes && !view.data)
+  if (bytes && !view.data && readsData)
     return failure(MOERT_INVALID_ARGUMENT, "input '", type.name, "': data is null");
-  inputs[input] = {bytes ? static_cast<std::byte *>(view.data) : noElements, bytes, view.dims};
+  inputs[input] = {view.data && bytes ? static_cast<std::byte *>(view.data) : noElements, bytes, view.dims};
   return Status::success();
 }
 

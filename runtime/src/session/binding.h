@@ -12,8 +12,8 @@ public:
 
   // Forgets the inputs and symbols of the run before.
   void begin();
-  // Checks element type, rank, extents, symbols and byte size of one input.
-  Status bind(uint32_t input, const moert_tensor_view_t &view);
+  // Checks element type, rank, extents, symbols and byte size of one input; its data too if that will be read.
+  Status bind(uint32_t input, const moert_tensor_view_t &view, bool readsData = true);
   // Extents of a state input before the first step: 0 along the state's axis, else what the symbols say.
   Status inferEmptyState(const moert_state_t &state, std::vector<int64_t> &dims) const;
   // Copies inputs to aligned memory where needed; then `getInputs` may be given to the interpreter.

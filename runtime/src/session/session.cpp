@@ -37,14 +37,32 @@ static Status checkCounts(const char *what, size_t found, size_t expected, bool 
   return failure(MOERT_BAD_INPUT, found, " ", what, ", expected ", expected);
 }
 
-Status Session::run(std::span<const moert_tensor_view_t> inputs, std::span<moert_tensor_view_t> results) {
-  const Artifact &artifact = getArtifact();
-  MOERT_TRY(checkCounts("inputs", inputs.size(), artifact.inputs.size(), /*mayBeNone=*/false));
-  MOERT_TRY(checkCounts("outputs", results.size(), artifact.outputs.size(), /*mayBeNone=*/true));
+Status Session::bindAll(std::span<const moert_tensor_view_t> inputs, bool readsData) {
+  MOERT_TRY(checkCounts("inputs", inputs.size(), getArtifact().inputs.size(), /*mayBeNone=*/false));
   binding.begin();
   for (uint32_t i = 0; i < inputs.size(); ++i)
-    MOERT_TRY(binding.bind(i, inputs[i]));
+    MOERT_TRY(binding.bind(i, inputs[i], readsData));
+  return Status::success();
+}
+
+Status Session::run(std::span<const moert_tensor_view_t> inputs, std::span<moert_tensor_view_t> results) {
+  MOERT_TRY(checkCounts("outputs", results.size(), getArtifact().outputs.size(), /*mayBeNone=*/true));
+  MOERT_TRY(bindAll(inputs, /*readsData=*/true));
   return execute(results, /*keepState=*/false);
+}
+
+// Follows the step program on arenas without memory. Inputs are assumed aligned.
+Status Session::estimate(std::span<const moert_tensor_view_t> inputs, uint64_t &bytes) {
+  MOERT_TRY(bindAll(inputs, /*readsData=*/false));
+  Arena counted(Arena::Backing::None), countedState(Arena::Backing::None);
+  Outputs countedOutputs(getArtifact(), counted, countedState);
+  const moert_session_options_t silent = {};
+  Interpreter dry(*program, silent, *pool, counted, countedOutputs, Interpreter::Mode::Dry);
+  const std::atomic<bool> notCancelled = false;
+  countedOutputs.begin({}, /*keepState=*/false);
+  MOERT_TRY(dry.run(binding.getInputs(), notCancelled));
+  bytes = counted.getPeakBytes() + dry.getScratchBytes();
+  return Status::success();
 }
 
 Status Session::bindStep(std::span<const moert_tensor_view_t> given) {

@@ -17,6 +17,7 @@ public:
 
   Status run(std::span<const moert_tensor_view_t> inputs, std::span<moert_tensor_view_t> outputs);
   Status step(std::span<const moert_tensor_view_t> inputs, std::span<moert_tensor_view_t> outputs);
+  Status estimate(std::span<const moert_tensor_view_t> inputs, uint64_t &bytes);
   Status getOutput(size_t index, moert_tensor_view_t &view) const;
   Status fork(std::unique_ptr<Session> &session) const;
   void cancel() { cancelled.store(true, std::memory_order_relaxed); }
@@ -31,6 +32,7 @@ public:
   std::atomic_flag busy;
 
 private:
+  Status bindAll(std::span<const moert_tensor_view_t> inputs, bool readsData);
   Status bindStep(std::span<const moert_tensor_view_t> given);
   Status execute(std::span<moert_tensor_view_t> outputs, bool keepState);
 

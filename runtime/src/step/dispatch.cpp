@@ -48,8 +48,9 @@ Status Interpreter::growScratch(int64_t bytes) {
     return Status::success();
   scratch.reset();
   scratchStride = scratchSize = 0;
-  scratch = allocateAligned(stride * threads);
-  if (!scratch)
+  if (mode == Mode::Run)
+    scratch = allocateAligned(stride * threads);
+  if (mode == Mode::Run && !scratch)
     return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", stride * threads, " bytes of scratch memory");
   scratchStride = stride;
   scratchSize = stride * threads;
@@ -95,6 +96,8 @@ Status Interpreter::dispatch(const uint32_t *operands) {
   if (grid > 0) {
     MOERT_TRY(prepareOperands(operands + 8, bufferCount, scalarCount));
     MOERT_TRY(growScratch(registers[operands[3]]));
+    if (mode == Mode::Dry)
+      return Status::success();
     const uint64_t begin = hooks.trace ? nowNanoseconds() : 0;
     const int32_t result = runGrid(program.getKernel(operands[0]), grid, work);
     if (hooks.trace)

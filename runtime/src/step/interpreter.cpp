@@ -12,8 +12,8 @@
 namespace moert {
 
 Interpreter::Interpreter(const Program &program, const moert_session_options_t &hooks, ThreadPool &pool,
-                         Arena &arena, Outputs &outputs)
-    : program(program), hooks(hooks), pool(pool), arena(arena), outputs(outputs),
+                         Arena &arena, Outputs &outputs, Mode mode)
+    : program(program), mode(mode), hooks(hooks), pool(pool), arena(arena), outputs(outputs),
       words(program.getArtifact().program.words.data()),
       firstWeightSlot(static_cast<uint32_t>(program.getArtifact().inputs.size())),
       firstFreeSlot(firstWeightSlot + static_cast<uint32_t>(program.getArtifact().weights.size())),
@@ -124,7 +124,7 @@ Status Interpreter::executeStep(const uint32_t *operands, uint32_t opcode) {
       return Status::success();
     return failure(MOERT_RUN_FAILED, program.getArtifact().stepString(operands[1], operands[2]));
   case MOERT_STEP_ROUTING:
-    return hooks.routing ? reportRouting(operands) : Status::success();
+    return hooks.routing && mode == Mode::Run ? reportRouting(operands) : Status::success();
   }
   return failure(MOERT_RUN_FAILED, "unknown opcode ", opcode, " at word ", current);
 }
@@ -209,6 +209,8 @@ Status Interpreter::load(const uint32_t *operands) {
   const Slot &slot = slots[operands[1]];
   const int64_t index = registers[operands[2]];
   MOERT_TRY(checkElement(slot, index, operands[3]));
+  if (mode == Mode::Dry)
+    return failure(MOERT_UNSUPPORTED, "sizes depend on values that only a run computes");
   registers[operands[0]] = readInteger(slot.data, index, operands[3]);
   return Status::success();
 }
@@ -219,6 +221,8 @@ Status Interpreter::store(const uint32_t *operands) {
   MOERT_TRY(checkElement(slot, index, operands[3]));
   if (!slot.isWritable)
     return stepFailure(MOERT_RUN_FAILED, "slot ", operands[0], " is a view of an input or a weight");
+  if (mode == Mode::Dry)
+    return Status::success();
   // Little endian: the low bytes come first.
   const uint64_t value = static_cast<uint64_t>(registers[operands[2]]);
   const uint64_t size = elementSize(operands[3]);
@@ -240,7 +244,8 @@ Status Interpreter::copy(const uint32_t *operands) {
                        " to offset ", targetOffset, " of ", target.size);
   if (!target.isWritable)
     return stepFailure(MOERT_RUN_FAILED, "slot ", operands[0], " is a view of an input or a weight");
-  std::memmove(target.data + targetOffset, source.data + sourceOffset, static_cast<size_t>(bytes));
+  if (mode == Mode::Run)
+    std::memmove(target.data + targetOffset, source.data + sourceOffset, static_cast<size_t>(bytes));
   return Status::success();
 }
 

@@ -22,8 +22,10 @@ struct Slot {
 
 class Interpreter {
 public:
+  // A dry run follows the program for its sizes alone: no kernel runs and no buffer is read or written.
+  enum class Mode { Run, Dry };
   Interpreter(const Program &program, const moert_session_options_t &hooks, ThreadPool &pool, Arena &arena,
-              Outputs &outputs);
+              Outputs &outputs, Mode mode = Mode::Run);
 
   // `inputs` are checked, aligned, and as many as the program has; `dims` are their extents.
   struct Input {
@@ -62,6 +64,7 @@ private:
   template <typename... Pieces> Status stepFailure(moert_status_t code, const Pieces &...pieces) const;
 
   const Program &program;
+  const Mode mode;
   const moert_session_options_t &hooks;
   ThreadPool &pool;
   Arena &arena;
@@ -81,7 +84,7 @@ private:
   std::vector<void *> buffers;
   std::vector<int64_t> scalars;
   AlignedBytes scratch; // one stride per thread
-  uint64_t scratchStride = 0, scratchSize = 0;
+  uint64_t scratchStride = 0, scratchSize = 0; // in a dry run, as they would be
 
   // Filled only for the trace callback; one list per thread.
   std::vector<std::vector<moert_trace_task_t>> threadTasks;
