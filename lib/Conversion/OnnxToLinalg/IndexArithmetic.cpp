@@ -68,6 +68,11 @@ Value IndexArithmetic::add(Value lhs, Value rhs) {
       return constant(*sum);
   if (right == 0)
     return lhs;
+  // (x + c) + d = x + (c + d)
+  if (auto sum = lhs.getDefiningOp<arith::AddIOp>(); sum && right)
+    if (std::optional<int64_t> first = asConstant(sum.getRhs()))
+      if (std::optional<int64_t> offset = llvm::checkedAdd(*first, *right))
+        return add(sum.getLhs(), constant(*offset));
   if (auto difference = lhs.getDefiningOp<arith::SubIOp>(); difference && difference.getRhs() == rhs)
     return difference.getLhs();
   if (auto difference = rhs.getDefiningOp<arith::SubIOp>(); difference && difference.getRhs() == lhs)
@@ -80,8 +85,8 @@ Value IndexArithmetic::sub(Value lhs, Value rhs) {
   if (left && right)
     if (std::optional<int64_t> difference = llvm::checkedSub(*left, *right))
       return constant(*difference);
-  if (right == 0)
-    return lhs;
+  if (right && *right != std::numeric_limits<int64_t>::min())
+    return add(lhs, constant(-*right));
   if (provablyEqual(lhs, rhs))
     return constant(0);
   if (auto sum = lhs.getDefiningOp<arith::AddIOp>()) {

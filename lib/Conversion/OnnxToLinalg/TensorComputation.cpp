@@ -152,6 +152,8 @@ FailureOr<TensorEmitter::Extents> TensorEmitter::broadcastExtents(ArrayRef<Exten
       expands[operand] = true;
     }
   }
+  if (llvm::is_contained(expands, true))
+    remark() << "a dimension of an operand may be 1 or more; whether it is repeated is decided at run time";
   return result;
 }
 
@@ -193,7 +195,6 @@ FailureOr<Value> TensorEmitter::expand(Value tensor, ArrayRef<Value> shape) {
 
 // Reads index 0 of dimensions that are 1 at run time; the caller has checked that the others equal the result's.
 Value TensorEmitter::expandOnes(Value tensor, ArrayRef<Value> target) {
-  remark() << "a dimension of an operand may be 1 or more; whether it is repeated is decided at run time";
   Extents sizes = extents(tensor), result;
   for (auto [size, whole] : llvm::zip_equal(sizes, target))
     result.push_back(IndexArithmetic::isConstant(size, 1) ? size : whole);

@@ -1,0 +1,112 @@
+// RUN: moe-opt %s --split-input-file --verify-diagnostics --moe-convert-onnx-to-linalg
+
+func.func @axis(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
+  // expected-error @+1 {{Softmax-13 at node "": axis 2 is out of range for rank 2}}
+  %0 = onnx.node "Softmax"(%x) {version = 13 : i64, attrs = {axis = 2 : i64}} : (tensor<3x4xf32>) -> tensor<3x4xf32>
+  return %0 : tensor<3x4xf32>
+}
+
+// -----
+func.func @axis_twice(%x: tensor<3x4xf32>) -> tensor<f32> {
+  // expected-error @+1 {{an axis is given twice}}
+  %0 = onnx.node "ReduceMean"(%x) {version = 13 : i64, attrs = {axes = array<i64: 1, -1>, keepdims = 0 : i64}} : (tensor<3x4xf32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}
+
+// -----
+func.func @flatten(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
+  // expected-error @+1 {{axis 3 is out of range for rank 2}}
+  %0 = onnx.node "Flatten"(%x) {version = 13 : i64, attrs = {axis = 3 : i64}} : (tensor<3x4xf32>) -> tensor<3x4xf32>
+  return %0 : tensor<3x4xf32>
+}
+
+// -----
+func.func @batches(%x: tensor<2x3x3xf32>) -> tensor<2x3x3xf32> {
+  // expected-error @+1 {{com.microsoft.FusedMatMul-1 at node "": attribute transBatchA: expected 0, found 1}}
+  %0 = onnx.node "FusedMatMul"(%x, %x) {domain = "com.microsoft", version = 1 : i64, attrs = {transBatchA = 1 : i64}} : (tensor<2x3x3xf32>, tensor<2x3x3xf32>) -> tensor<2x3x3xf32>
+  return %0 : tensor<2x3x3xf32>
+}
+
+// -----
+func.func @gelu(%x: tensor<3xf32>) -> tensor<3xf32> {
+  // expected-error @+1 {{attribute approximate: expected none or tanh, found fast}}
+  %0 = onnx.node "Gelu"(%x) {version = 20 : i64, attrs = {approximate = "fast"}} : (tensor<3xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+func.func @permutation(%x: tensor<3x4xf32>) -> tensor<4x3xf32> {
+  // expected-error @+1 {{perm is not a permutation of 2 dimensions}}
+  %0 = onnx.node "Transpose"(%x) {version = 13 : i64, attrs = {perm = array<i64: 1, 1>}} : (tensor<3x4xf32>) -> tensor<4x3xf32>
+  return %0 : tensor<4x3xf32>
+}
+
+// -----
+func.func @pad_mode(%x: tensor<3xf32>, %p: tensor<2xi64>) -> tensor<?xf32> {
+  // expected-error @+1 {{attribute mode: expected constant, edge, reflect or wrap, found mirror}}
+  %0 = onnx.node "Pad"(%x, %p) {version = 13 : i64, attrs = {mode = "mirror"}} : (tensor<3xf32>, tensor<2xi64>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+func.func @reduction(%x: tensor<8xf32>, %i: tensor<3xi64>, %u: tensor<3xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{attribute reduction: expected none, add, mul, max or min, found div}}
+  %0 = onnx.node "ScatterElements"(%x, %i, %u) {version = 18 : i64, attrs = {reduction = "div"}} : (tensor<8xf32>, tensor<3xi64>, tensor<3xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+func.func @integer_norm(%x: tensor<8xi32>) -> tensor<1xi32> {
+  // expected-error @+1 {{elements of type 'i32' are not supported}}
+  %0 = onnx.node "ReduceL2"(%x) {version = 18 : i64} : (tensor<8xi32>) -> tensor<1xi32>
+  return %0 : tensor<1xi32>
+}
+
+// -----
+func.func @auto_pad(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>) -> tensor<1x1x8xf32> {
+  // expected-error @+1 {{attribute auto_pad: expected NOTSET or VALID, found SAME_UPPER}}
+  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64, attrs = {auto_pad = "SAME_UPPER"}} : (tensor<1x1x8xf32>, tensor<1x1x3xf32>) -> tensor<1x1x8xf32>
+  return %0 : tensor<1x1x8xf32>
+}
+
+// -----
+func.func @window(%x: tensor<1x1x100xf32>, %w: tensor<1x1x65xf32>) -> tensor<1x1x36xf32> {
+  // expected-error @+1 {{expected a window of at most 64 elements, found 'tensor<1x1x65xf32>'}}
+  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64} : (tensor<1x1x100xf32>, tensor<1x1x65xf32>) -> tensor<1x1x36xf32>
+  return %0 : tensor<1x1x36xf32>
+}
+
+// -----
+func.func @repeated_label(%x: tensor<3x3xf32>) -> tensor<3xf32> {
+  // expected-error @+1 {{equation: label i is repeated in a term}}
+  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "ii->i"}} : (tensor<3x3xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+func.func @term_rank(%x: tensor<3x3xf32>) -> tensor<3xf32> {
+  // expected-error @+1 {{equation: term i does not fit rank 2}}
+  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "i->i"}} : (tensor<3x3xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+func.func @term_count(%x: tensor<3xf32>) -> tensor<3xf32> {
+  // expected-error @+1 {{equation: expected 1 terms, found 2}}
+  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "i,i->i"}} : (tensor<3xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+func.func @term_character(%x: tensor<3xf32>) -> tensor<3xf32> {
+  // expected-error @+1 {{equation: unexpected character in term 1}}
+  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "1->i"}} : (tensor<3xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+func.func @result_label(%x: tensor<3xf32>) -> tensor<3xf32> {
+  // expected-error @+1 {{equation: a label of the result occurs in no input}}
+  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "i->j"}} : (tensor<3xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
