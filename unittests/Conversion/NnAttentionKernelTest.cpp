@@ -50,7 +50,8 @@ protected:
         %r = nn.attention %q, %k, %v{2} scale {3:f4} {{causal = {4}, window = {5} : i64, softcap = {6:f4} : f64}
           : ({7}) -> {1}
         return %r : {1}
-      })", arguments, out, options, kScale, c.causal ? "true" : "false", c.window, c.softcap, types);
+      })",
+                         arguments, out, options, kScale, c.causal ? "true" : "false", c.window, c.softcap, types);
   }
 
   struct Problem {
@@ -139,8 +140,16 @@ TEST_P(NnAttentionKernel, AgreesWithPlainLoops) {
   struct Extents {
     int64_t batches, positions, keys;
   };
-  for (auto [batches, positions, keys] : {Extents{2, 1, 33}, {1, 7, 7}, {2, 37, 37}, {1, 20, 51}, {1, 9, 4}, {1, 3, 0},
-                                          {1, 0, 5}, {0, 2, 2}, {1, 1, 1}, {1, 33, 160}})
+  for (auto [batches, positions, keys] : {Extents{2, 1, 33},
+                                          {1, 7, 7},
+                                          {2, 37, 37},
+                                          {1, 20, 51},
+                                          {1, 9, 4},
+                                          {1, 3, 0},
+                                          {1, 0, 5},
+                                          {0, 2, 2},
+                                          {1, 1, 1},
+                                          {1, 33, 160}})
     for (const std::vector<int64_t> &maskShape :
          {std::vector<int64_t>{1, 1, positions}, std::vector<int64_t>{batches, c.heads, 1}}) {
       Problem p = makeProblem(batches, positions, keys, maskShape);
@@ -153,16 +162,16 @@ TEST_P(NnAttentionKernel, AgreesWithPlainLoops) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Forms, NnAttentionKernel,
-    testing::Values(AttentionCase{f32Storage, avx2, 4, 4, 32, 32}, AttentionCase{f32Storage, avx512, 8, 2, 64, 64},
-                    AttentionCase{f32Storage, avx512, 6, 2, 20, 33, "f32", false, true},
-                    AttentionCase{f32Storage, avx2, 3, 1, 5, 7, "i1", true},
-                    AttentionCase{f32Storage, avx2, 4, 2, 16, 160, "", false, true, 5},
-                    AttentionCase{f32Storage, avx512, 2, 2, 48, 200, "f32", true, true, 3, 2.0f},
-                    AttentionCase{f32Storage, {4, 32}, 4, 2, 24, 40, "", true, true},
-                    AttentionCase{f16Storage, avx2, 4, 2, 64, 40, "f32", false, true},
-                    AttentionCase{bf16Storage, avx512, 4, 1, 30, 16, "", false, true, 0, 5.0f}));
+INSTANTIATE_TEST_SUITE_P(Forms, NnAttentionKernel,
+                         testing::Values(AttentionCase{f32Storage, avx2, 4, 4, 32, 32},
+                                         AttentionCase{f32Storage, avx512, 8, 2, 64, 64},
+                                         AttentionCase{f32Storage, avx512, 6, 2, 20, 33, "f32", false, true},
+                                         AttentionCase{f32Storage, avx2, 3, 1, 5, 7, "i1", true},
+                                         AttentionCase{f32Storage, avx2, 4, 2, 16, 160, "", false, true, 5},
+                                         AttentionCase{f32Storage, avx512, 2, 2, 48, 200, "f32", true, true, 3, 2.0f},
+                                         AttentionCase{f32Storage, {4, 32}, 4, 2, 24, 40, "", true, true},
+                                         AttentionCase{f16Storage, avx2, 4, 2, 64, 40, "f32", false, true},
+                                         AttentionCase{bf16Storage, avx512, 4, 1, 30, 16, "", false, true, 0, 5.0f}));
 
 TEST(NnAttentionKernelErrors, ReportsExtentsThatDisagree) {
   auto context = makeKernelContext();
@@ -171,7 +180,8 @@ TEST(NnAttentionKernelErrors, ReportsExtentsThatDisagree) {
       %r = nn.attention %q, %k, %v scale 1.0
         : (tensor<?x1x?x8xf32>, tensor<?x1x?x8xf32>, tensor<?x1x?x8xf32>) -> tensor<?x1x?x8xf32>
       return %r : tensor<?x1x?x8xf32>
-    })", avx2);
+    })",
+                        avx2);
   ASSERT_TRUE(kernel.isValid());
   std::vector<Buffer> buffers = {Buffer::filled<float>({1, 1, 2, 8}, 0.0f), Buffer::filled<float>({1, 1, 3, 8}, 0.0f),
                                  Buffer::filled<float>({1, 1, 2, 8}, 0.0f), Buffer::filled<float>({1, 1, 2, 8}, 0.0f)};

@@ -47,8 +47,7 @@ protected:
   }
 
   /// Indices in [-extent, extent).
-  template <typename T>
-  std::vector<T> randomIndices(int64_t count, int64_t extent) {
+  template <typename T> std::vector<T> randomIndices(int64_t count, int64_t extent) {
     std::vector<T> indices(count);
     for (T &index : indices)
       index = static_cast<T>(static_cast<int64_t>(engine() % (2 * extent)) - extent);
@@ -71,10 +70,9 @@ protected:
 TEST_F(NnIndexingKernels, Gather) {
   const char *types[] = {"tensor<?x2x?x?xi32>", "tensor<?x?x2x?xi32>", "tensor<?x?x?x2xi32>"};
   for (int64_t axis : {0, 1, 2}) {
-    CompiledKernel kernel =
-        compile("%d: tensor<?x?x?xi32>, %i: tensor<?x2xi64>", types[axis],
-                llvm::formatv("nn.gather %d[%i] axis {0} : (tensor<?x?x?xi32>, tensor<?x2xi64>) -> {1}", axis,
-                              types[axis]));
+    CompiledKernel kernel = compile(
+        "%d: tensor<?x?x?xi32>, %i: tensor<?x2xi64>", types[axis],
+        llvm::formatv("nn.gather %d[%i] axis {0} : (tensor<?x?x?xi32>, tensor<?x2xi64>) -> {1}", axis, types[axis]));
     ASSERT_TRUE(kernel.isValid());
     for (std::vector<int64_t> shape : {std::vector<int64_t>{3, 4, 5}, {1, 1, 1}, {7, 3, 0}, {2, 9, 33}})
       for (int64_t rows : {0, 1, 6}) {
@@ -243,8 +241,8 @@ TEST_F(NnIndexingKernels, ScatterNd) {
           Floats expected = data;
           for (int64_t tuple = 0; tuple < tuples; ++tuple)
             for (int64_t i = 0; i < columns; ++i) {
-              float &target = expected.values[linearOf(
-                  {wrap(indices[2 * tuple], 2), wrap(indices[2 * tuple + 1], 3), i}, shape)];
+              float &target =
+                  expected.values[linearOf({wrap(indices[2 * tuple], 2), wrap(indices[2 * tuple + 1], 3), i}, shape)];
               target = data.round(reduce(reduction, target, updates.values[tuple * columns + i]));
             }
           ASSERT_EQ(data.read(buffers[3]), expected.values) << reduction << " in " << storage->name;
@@ -256,14 +254,12 @@ TEST_F(NnIndexingKernels, ScatterNd) {
 // top_k
 //===----------------------------------------------------------------------===//
 
-template <typename T>
-struct Ranked {
+template <typename T> struct Ranked {
   std::vector<T> values;
   std::vector<int64_t> indices;
 };
 
-template <typename T>
-Ranked<T> rank(const std::vector<T> &x, int64_t rows, int64_t extent, int64_t k, bool largest) {
+template <typename T> Ranked<T> rank(const std::vector<T> &x, int64_t rows, int64_t extent, int64_t k, bool largest) {
   Ranked<T> result;
   for (int64_t row = 0; row < rows; ++row) {
     const T *values = x.data() + row * extent;
@@ -289,12 +285,12 @@ TEST_F(NnIndexingKernels, TopKOfFloats) {
   for (bool largest : {true, false})
     for (const FloatStorage *storage : {&f32Storage, &f16Storage, &bf16Storage}) {
       std::string x = llvm::formatv("tensor<2x?x?x{0}>", storage->name);
-      CompiledKernel kernel = compile("%x: " + x + ", %k: index", x + ", tensor<2x?x?xi64>",
-                                      llvm::formatv("nn.top_k %x, %k largest {0} : {1} -> {1}, tensor<2x?x?xi64>",
-                                                    largest ? "true" : "false", x));
+      CompiledKernel kernel = compile(
+          "%x: " + x + ", %k: index", x + ", tensor<2x?x?xi64>",
+          llvm::formatv("nn.top_k %x, %k largest {0} : {1} -> {1}, tensor<2x?x?xi64>", largest ? "true" : "false", x));
       ASSERT_TRUE(kernel.isValid());
-      for (auto [extent, k] : {std::pair<int64_t, int64_t>{8, 2}, {1, 1}, {5, 0}, {0, 0}, {128, 8}, {1000, 1000},
-                               {33, 32}, {300, 7}})
+      for (auto [extent, k] :
+           {std::pair<int64_t, int64_t>{8, 2}, {1, 1}, {5, 0}, {0, 0}, {128, 8}, {1000, 1000}, {33, 32}, {300, 7}})
         for (int64_t rows : {0, 1, 3}) {
           Floats values = Floats::random(engine, *storage, {2, rows, extent});
           for (float &value : values.values) // ties and numbers that are not
@@ -337,7 +333,8 @@ TEST_F(NnIndexingKernels, CumSum) {
                                   exclusive ? "true" : "false", reverse ? "true" : "false"),
                     exclusive ? avx2 : avx512);
         ASSERT_TRUE(kernel.isValid());
-        for (std::vector<int64_t> shape : {std::vector<int64_t>{3, 5, 37}, {1, 1, 1}, {0, 2, 3}, {2, 0, 3}, {2, 3, 0}}) {
+        for (std::vector<int64_t> shape :
+             {std::vector<int64_t>{3, 5, 37}, {1, 1, 1}, {0, 2, 3}, {2, 0, 3}, {2, 3, 0}}) {
           std::vector<int64_t> x = randomIndices<int64_t>(product(shape, 0, 3), 1000), expected = x;
           std::vector<Buffer> buffers = {Buffer::of(shape, x), Buffer::filled<int64_t>(shape, -1)};
           ASSERT_EQ(kernel.runAll(buffers, 1), 0);
@@ -368,8 +365,8 @@ TEST_F(NnIndexingKernels, Nonzero) {
   for (const char *element : {"i1", "f32"}) {
     std::string x = std::string("tensor<?x?x?x") + element + ">";
     CompiledKernel count = compile("%x: " + x, "tensor<1xi64>", "nn.count_nonzero %x : " + x + " -> tensor<1xi64>");
-    CompiledKernel where = compile("%x: " + x + ", %n: index", "tensor<3x?xi64>",
-                                   "nn.nonzero %x, %n : " + x + " -> tensor<3x?xi64>");
+    CompiledKernel where =
+        compile("%x: " + x + ", %n: index", "tensor<3x?xi64>", "nn.nonzero %x, %n : " + x + " -> tensor<3x?xi64>");
     ASSERT_TRUE(count.isValid() && where.isValid());
     for (std::vector<int64_t> shape : {std::vector<int64_t>{3, 4, 50}, {1, 1, 1}, {2, 0, 3}}) {
       int64_t elements = product(shape, 0, 3);

@@ -24,10 +24,10 @@ protected:
   }
 
   /// Compares every row with `reference`, for rows of a dynamic and of a static extent.
-  void check(const char *format, int64_t parameters,
-             llvm::function_ref<std::vector<double>(const float *x, int64_t extent,
-                                                    const std::vector<Floats> &parameters)>
-                 reference) {
+  void
+  check(const char *format, int64_t parameters,
+        llvm::function_ref<std::vector<double>(const float *x, int64_t extent, const std::vector<Floats> &parameters)>
+            reference) {
     for (int64_t extent : {-1, 40, 64}) {
       CompiledKernel kernel = compile(format, extent < 0 ? "?" : std::to_string(extent));
       ASSERT_TRUE(kernel.isValid());
@@ -135,7 +135,8 @@ TEST_P(NnRowKernels, Rotary) {
         %r = nn.rotary %x, %c, %s interleaved {1}
           : (tensor<?x3x?x45x{0}>, tensor<?x?x20xf32>, tensor<?x?x20xf32>) -> tensor<?x3x?x45x{0}>
         return %r : tensor<?x3x?x45x{0}>
-      })", storage.name, interleaved ? "true" : "false");
+      })",
+                                     storage.name, interleaved ? "true" : "false");
     CompiledKernel kernel(*context, text, GetParam().machine);
     ASSERT_TRUE(kernel.isValid());
     for (auto [batches, tables, positions] : {std::tuple(2, 1, 5), {2, 2, 1}, {1, 1, 0}, {0, 1, 3}}) {
@@ -156,7 +157,8 @@ TEST_P(NnRowKernels, Rotary) {
       x.expectNear(buffers.back(), expected);
     }
     std::vector<Buffer> mismatch = {Buffer::filled<float>({1, 3, 2, 45}, 0.0f), Buffer::filled<float>({1, 1, 20}, 0.0f),
-                                    Buffer::filled<float>({1, 1, 20}, 0.0f), Buffer::filled<float>({1, 3, 2, 45}, 0.0f)};
+                                    Buffer::filled<float>({1, 1, 20}, 0.0f),
+                                    Buffer::filled<float>({1, 3, 2, 45}, 0.0f)};
     EXPECT_EQ(kernel.runAll(mismatch), 2);
   }
 }

@@ -41,8 +41,7 @@ struct Box {
     return ((offsets[0] + i * strides[0]) * shape[1] + offsets[1] + j * strides[1]) * shape[2] + offsets[2] +
            k * strides[2];
   }
-  template <typename Visit>
-  void forEach(Visit visit) const {
+  template <typename Visit> void forEach(Visit visit) const {
     int64_t dense = 0;
     for (int64_t i = 0; i < sizes[0]; ++i)
       for (int64_t j = 0; j < sizes[1]; ++j)
@@ -52,9 +51,9 @@ struct Box {
 };
 
 const Box boxes[] = {
-    {{4, 5, 6}, {1, 2, 3}, {2, 3, 2}, {1, 1, 1}},      {{4, 5, 6}, {0, 1, 0}, {2, 2, 3}, {2, 3, 2}},
+    {{4, 5, 6}, {1, 2, 3}, {2, 3, 2}, {1, 1, 1}},         {{4, 5, 6}, {0, 1, 0}, {2, 2, 3}, {2, 3, 2}},
     {{2, 200, 300}, {0, 3, 0}, {2, 190, 300}, {1, 1, 1}}, {{4, 5, 6}, {4, 5, 6}, {0, 0, 0}, {1, 1, 1}},
-    {{1, 1, 1}, {0, 0, 0}, {1, 1, 1}, {1, 1, 1}},      {{0, 5, 6}, {0, 0, 1}, {0, 2, 2}, {1, 1, 1}}};
+    {{1, 1, 1}, {0, 0, 0}, {1, 1, 1}, {1, 1, 1}},         {{0, 5, 6}, {0, 0, 1}, {0, 2, 2}, {1, 1, 1}}};
 
 TEST_F(TensorKernels, ExtractSliceWithDynamicBox) {
   CompiledKernel kernel = compile(
@@ -88,8 +87,7 @@ TEST_F(TensorKernels, ExtractSliceOfWholeRowsDropsUnitDimension) {
       "%x: tensor<?x7x20000xi32>, %a: index", "tensor<3x20000xi32>",
       "tensor.extract_slice %x[%a, 2, 0] [1, 3, 20000] [1, 1, 1] : tensor<?x7x20000xi32> to tensor<3x20000xi32>");
   ASSERT_TRUE(kernel.isValid());
-  std::vector<Buffer> buffers = {tensor({3, 7, 20000}), Buffer::index(1),
-                                 Buffer::filled<int32_t>({3, 20000}, -1)};
+  std::vector<Buffer> buffers = {tensor({3, 7, 20000}), Buffer::index(1), Buffer::filled<int32_t>({3, 20000}, -1)};
   EXPECT_GT(kernel.taskCount(buffers), 1);
   ASSERT_EQ(kernel.runAll(buffers, 1), 0);
   EXPECT_EQ(buffers[2].as<int32_t>(), iota(60000, (7 + 2) * 20000));
@@ -138,9 +136,9 @@ TEST_F(TensorKernels, InsertSliceWithDynamicBox) {
 }
 
 TEST_F(TensorKernels, InsertRowsIntoLongRows) {
-  CompiledKernel kernel = compile(
-      "%s: tensor<?x3000xi8>, %x: tensor<40x3000xi8>, %a: index, %n: index", "tensor<40x3000xi8>",
-      "tensor.insert_slice %s into %x[%a, 0] [%n, 3000] [1, 1] : tensor<?x3000xi8> into tensor<40x3000xi8>");
+  CompiledKernel kernel =
+      compile("%s: tensor<?x3000xi8>, %x: tensor<40x3000xi8>, %a: index, %n: index", "tensor<40x3000xi8>",
+              "tensor.insert_slice %s into %x[%a, 0] [%n, 3000] [1, 1] : tensor<?x3000xi8> into tensor<40x3000xi8>");
   ASSERT_TRUE(kernel.isValid());
   for (int64_t rows : {0, 1, 7, 33}) {
     std::vector<Buffer> buffers = {Buffer::filled<int8_t>({rows, 3000}, 5), Buffer::filled<int8_t>({40, 3000}, 1),
@@ -189,8 +187,8 @@ TEST_F(TensorKernels, Pad) {
                                   "%c = arith.constant -7 : i32\ntensor.yield %c : i32\n"
                                   "} : tensor<?x?xi32> to tensor<?x?xi32>");
   ASSERT_TRUE(kernel.isValid());
-  for (auto [rows, columns, low, high] : {std::tuple<int64_t, int64_t, int64_t, int64_t>{3, 4, 2, 1}, {0, 5, 0, 0},
-                                          {2, 0, 1, 3}, {1, 40, 0, 9}}) {
+  for (auto [rows, columns, low, high] :
+       {std::tuple<int64_t, int64_t, int64_t, int64_t>{3, 4, 2, 1}, {0, 5, 0, 0}, {2, 0, 1, 3}, {1, 40, 0, 9}}) {
     std::vector<int64_t> shape = {low + rows + 1, 2 + columns + high};
     std::vector<Buffer> buffers = {tensor({rows, columns}), Buffer::index(low), Buffer::index(high),
                                    Buffer::filled<int32_t>(shape, -1)};

@@ -5,11 +5,29 @@
 using namespace mlir;
 using namespace moec;
 
-Value LoopEmitter::index(int64_t value) { return make<arith::ConstantIndexOp>(value); }
+Value LoopEmitter::index(int64_t value) const { return make<arith::ConstantIndexOp>(value); }
 
-Value LoopEmitter::integer(int64_t value) { return make<arith::ConstantIntOp>(value, 32); }
+Value LoopEmitter::integer(int64_t value) const { return make<arith::ConstantIntOp>(value, 32); }
 
-Value LoopEmitter::real(Type type, double value) {
+Value LoopEmitter::extent(Value shaped, int64_t dimension) const {
+  auto type = cast<ShapedType>(shaped.getType());
+  if (!type.isDynamicDim(dimension))
+    return index(type.getDimSize(dimension));
+  return isa<TensorType>(type) ? make<tensor::DimOp>(shaped, dimension) : dim(shaped, dimension);
+}
+
+SmallVector<Value> LoopEmitter::extents(Value shaped, int64_t from, int64_t to) const {
+  return llvm::map_to_vector(llvm::seq(from, to), [&](int64_t dimension) { return extent(shaped, dimension); });
+}
+
+Value LoopEmitter::product(ValueRange factors) const {
+  Value result = index(1);
+  for (Value factor : factors)
+    result = mul(result, factor);
+  return result;
+}
+
+Value LoopEmitter::real(Type type, double value) const {
   auto elementType = cast<FloatType>(getElementTypeOrSelf(type));
   TypedAttr attribute = builder.getFloatAttr(elementType, value);
   if (auto shaped = dyn_cast<ShapedType>(type))
@@ -17,13 +35,13 @@ Value LoopEmitter::real(Type type, double value) {
   return make<arith::ConstantOp>(attribute);
 }
 
-Value LoopEmitter::less(Value a, Value b) { return make<arith::CmpIOp>(arith::CmpIPredicate::slt, a, b); }
+Value LoopEmitter::less(Value a, Value b) const { return compare(arith::CmpIPredicate::slt, a, b); }
 
-Value LoopEmitter::equal(Value a, Value b) { return make<arith::CmpIOp>(arith::CmpIPredicate::eq, a, b); }
+Value LoopEmitter::equal(Value a, Value b) const { return compare(arith::CmpIPredicate::eq, a, b); }
 
-Value LoopEmitter::select(Value condition, Value a, Value b) { return make<arith::SelectOp>(condition, a, b); }
+Value LoopEmitter::select(Value condition, Value a, Value b) const { return make<arith::SelectOp>(condition, a, b); }
 
-Value LoopEmitter::convert(Value value, Type elementType) {
+Value LoopEmitter::convert(Value value, Type elementType) const {
   Type type = elementType;
   if (auto vector = dyn_cast<VectorType>(value.getType()))
     type = vector.clone(elementType);
@@ -34,23 +52,28 @@ Value LoopEmitter::convert(Value value, Type elementType) {
   return from < to ? make<arith::ExtFOp>(type, value) : make<arith::TruncFOp>(type, value);
 }
 
-Value LoopEmitter::loadReal(Value memref, ValueRange indices) {
-  return convert(load(memref, indices), builder.getF32Type());
+Value LoopEmitter::extend(Value value) const {
+  Type element = getElementTypeOrSelf(value.getType());
+  bool isNarrow = isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;
+  return isNarrow ? convert(value, builder.getF32Type()) : value;
 }
 
-void LoopEmitter::storeReal(Value value, Value memref, ValueRange indices) {
+Value LoopEmitter::loadReal(Value memref, ValueRange indices) const { return extend(load(memref, indices)); }
+
+void LoopEmitter::storeReal(Value value, Value memref, ValueRange indices) const {
   store(convert(value, cast<MemRefType>(memref.getType()).getElementType()), memref, indices);
 }
 
-Value LoopEmitter::loadReals(Value memref, ValueRange indices, int64_t width, Value mask) {
+Value LoopEmitter::loadReals(Value memref, ValueRange indices, int64_t width, Value mask) const {
   Type elementType = cast<MemRefType>(memref.getType()).getElementType();
   auto type = VectorType::get(width, elementType);
-  Value loaded = mask ? make<vector::MaskedLoadOp>(type, memref, indices, mask, real(type, 0.0))
+  Value padding = mask ? make<arith::ConstantOp>(cast<TypedAttr>(builder.getZeroAttr(type))) : Value();
+  Value loaded = mask ? make<vector::MaskedLoadOp>(type, memref, indices, mask, padding)
                       : make<vector::LoadOp>(type, memref, indices);
-  return convert(loaded, builder.getF32Type());
+  return extend(loaded);
 }
 
-void LoopEmitter::storeReals(Value value, Value memref, ValueRange indices, Value mask) {
+void LoopEmitter::storeReals(Value value, Value memref, ValueRange indices, Value mask) const {
   Value converted = convert(value, cast<MemRefType>(memref.getType()).getElementType());
   if (mask)
     vector::MaskedStoreOp::create(builder, loc, memref, indices, mask, converted);
@@ -58,22 +81,25 @@ void LoopEmitter::storeReals(Value value, Value memref, ValueRange indices, Valu
     vector::StoreOp::create(builder, loc, converted, memref, indices);
 }
 
-void LoopEmitter::loop(Value low, Value high, Value step, LoopBody body) {
+void LoopEmitter::loop(Value low, Value high, Value step, LoopBody body) const {
   auto op = scf::ForOp::create(builder, loc, low, high, step);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(op.getBody());
   body(op.getInductionVar());
 }
 
-SmallVector<Value> LoopEmitter::loop(Value low, Value high, int64_t step, ValueRange initial, ReductionBody body) {
+SmallVector<Value> LoopEmitter::loop(Value low, Value high, int64_t step, ValueRange initial,
+                                     ReductionBody body) const {
   auto op = scf::ForOp::create(builder, loc, low, high, index(step), initial);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(op.getBody());
-  scf::YieldOp::create(builder, loc, body(op.getInductionVar(), op.getRegionIterArgs()));
+  SmallVector<Value> carried = body(op.getInductionVar(), op.getRegionIterArgs());
+  if (!initial.empty()) // a loop that carries nothing is made with its terminator
+    scf::YieldOp::create(builder, loc, carried);
   return llvm::to_vector_of<Value>(op.getResults());
 }
 
-void LoopEmitter::ifThen(Value condition, llvm::function_ref<void()> body) {
+void LoopEmitter::ifThen(Value condition, llvm::function_ref<void()> body) const {
   auto op = scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(op.thenBlock());

@@ -32,8 +32,8 @@ static_assert(kRows % kRowsPerPanel == 0);
 using Values = KernelBuilder::Values;
 
 /// Elements between rows of scores. The extra padding keeps rows from falling onto the same cache sets.
-Value scoreStride(const IndexBuilder &index, Value keys) {
-  return index.add(index.roundUp(keys, kScorePadding), index.index(kScorePadding));
+Value scoreStride(const LoopEmitter &index, Value keys) {
+  return index.add(index.roundUp(keys, kScorePadding), kScorePadding);
 }
 
 //===----------------------------------------------------------------------===//
@@ -44,9 +44,8 @@ Value scoreStride(const IndexBuilder &index, Value keys) {
 Values addPairs(const KernelBuilder &kernel, ValueRange vectors, ArrayRef<int64_t> first, ArrayRef<int64_t> second) {
   Values sums;
   for (size_t i = 0; i < vectors.size(); i += 2)
-    sums.push_back(
-        kernel.create<arith::AddFOp>(kernel.create<vector::ShuffleOp>(vectors[i], vectors[i + 1], first),
-                                     kernel.create<vector::ShuffleOp>(vectors[i], vectors[i + 1], second)));
+    sums.push_back(kernel.make<arith::AddFOp>(kernel.make<vector::ShuffleOp>(vectors[i], vectors[i + 1], first),
+                                              kernel.make<vector::ShuffleOp>(vectors[i], vectors[i + 1], second)));
   return sums;
 }
 
@@ -117,10 +116,10 @@ private:
   void emitSumPanel(const Block &block, Value row, int64_t rows, Value column, int64_t vectors, Value lastMask);
 
   Value zero() { return kernel.index(0); }
-  Value lowest() { return kernel.f32(-std::numeric_limits<double>::infinity()); }
+  Value lowest() { return kernel.real(-std::numeric_limits<double>::infinity()); }
 
   /// The end of the keys that a query at `position` sees, before clamping.
-  Value endKeyOf(Value position) { return kernel.add(position, kernel.add(shift, kernel.index(1))); }
+  Value endKeyOf(Value position) { return kernel.add(position, kernel.add(shift, 1)); }
   Value firstKeyOf(Value position) { return kernel.sub(endKeyOf(position), kernel.index(op.getWindow())); }
   Value clampKey(Value key) { return kernel.min(kernel.max(key, zero()), keys); }
   bool hasWindow() { return op.getWindow() > 0; }
@@ -129,8 +128,8 @@ private:
   nn::AttentionOp op;
   const KernelBuilder &kernel;
   int64_t registers;
-  int64_t size, valueSize; // D and Dv
-  int64_t keyHeads, group; // G and N / G
+  int64_t size, valueSize;               // D and Dv
+  int64_t keyHeads, group;               // G and N / G
   Value batches, positions, keys, shift; // B, S, L and L - S
   Value rows, blocks, stride;
   Value scales; // where in `scores` the reciprocal sums of the rows are
@@ -144,21 +143,21 @@ AttentionEmitter::AttentionEmitter(nn::AttentionOp op, const KernelBuilder &kern
     : op(op), kernel(kernel), registers(registers), size(op.getQ().getType().getDimSize(3)),
       valueSize(op.getV().getType().getDimSize(3)), keyHeads(op.getK().getType().getDimSize(1)),
       group(op.getQ().getType().getDimSize(1) / keyHeads), batches(kernel.extent(operands[0], 0)),
-      positions(kernel.extent(operands[0], 2)), keys(kernel.extent(operands[1], 2)),
-      shift(kernel.sub(keys, positions)), rows(kernel.mul(positions, kernel.index(group))),
-      blocks(kernel.ceilDiv(rows, kRows)), stride(scoreStride(kernel, keys)), q(kernel.flatten(operands[0])),
-      k(kernel.flatten(operands[1])), v(kernel.flatten(operands[2])), out(kernel.flatten(result)) {
-  scales = kernel.mul(stride, kernel.index(kRows));
-  scores = kernel.scratchFloats(kernel.index(0), kernel.add(scales, kernel.index(kRows)));
+      positions(kernel.extent(operands[0], 2)), keys(kernel.extent(operands[1], 2)), shift(kernel.sub(keys, positions)),
+      rows(kernel.mul(positions, group)), blocks(kernel.ceilDiv(rows, kRows)), stride(scoreStride(kernel, keys)),
+      q(kernel.flatten(operands[0])), k(kernel.flatten(operands[1])), v(kernel.flatten(operands[2])),
+      out(kernel.flatten(result)) {
+  scales = kernel.mul(stride, kRows);
+  scores = kernel.scratchFloats(kernel.index(0), kernel.add(scales, kRows));
   conditions = {kernel.equal(kernel.extent(operands[1], 0), batches),
-                kernel.equal(kernel.extent(operands[2], 0), batches), kernel.equal(kernel.extent(operands[2], 2), keys)};
+                kernel.equal(kernel.extent(operands[2], 0), batches),
+                kernel.equal(kernel.extent(operands[2], 2), keys)};
   ValueRange rest = operands.drop_front(3);
   if (op.getMask()) {
     maskExtents = kernel.extents(rest[0], 0, 3);
     Value full[] = {batches, kernel.index(keyHeads * group), positions};
     for (auto [extent, bound] : llvm::zip_equal(maskExtents, full))
-      conditions.push_back(kernel.create<arith::OrIOp>(kernel.equal(extent, kernel.index(1)),
-                                                       kernel.equal(extent, bound)));
+      conditions.push_back(kernel.either(kernel.equal(extent, kernel.index(1)), kernel.equal(extent, bound)));
     conditions.push_back(kernel.equal(kernel.extent(rest[0], 3), keys));
     mask = kernel.flatten(rest[0]);
     rest = rest.drop_front();
@@ -169,41 +168,39 @@ AttentionEmitter::AttentionEmitter(nn::AttentionOp op, const KernelBuilder &kern
 
 void AttentionEmitter::emit(Value begin, Value end) {
   end = kernel.require(conditions, MOERT_KERNEL_BAD_VALUE, begin, end);
-  kernel.forEach(begin, end, [&](Value task) {
+  kernel.loop(begin, end, 1, [&](Value task) {
     Block block = emitBlock(task);
     emitScores(block);
-    kernel.forEach(zero(), block.rowCount, [&](Value row) { emitWeights(block, row); });
+    kernel.loop(zero(), block.rowCount, 1, [&](Value row) { emitWeights(block, row); });
     Value panels = kernel.roundDown(block.rowCount, kRowsPerPanel);
-    kernel.forEach(
-        zero(), panels, [&](Value row) { emitSums(block, row, kRowsPerPanel); }, kernel.index(kRowsPerPanel));
-    kernel.forEach(panels, block.rowCount, [&](Value row) { emitSums(block, row, 1); });
+    kernel.loop(zero(), panels, kRowsPerPanel, [&](Value row) { emitSums(block, row, kRowsPerPanel); });
+    kernel.loop(panels, block.rowCount, 1, [&](Value row) { emitSums(block, row, 1); });
   });
 }
 
 AttentionEmitter::Block AttentionEmitter::emitBlock(Value task) {
   Block block;
   Value head = kernel.div(task, blocks);
-  block.batch = kernel.div(head, kernel.index(keyHeads));
-  block.keyHead = kernel.rem(head, kernel.index(keyHeads));
-  block.firstRow = kernel.mul(kernel.rem(task, blocks), kernel.index(kRows));
+  block.batch = kernel.div(head, keyHeads);
+  block.keyHead = kernel.rem(head, keyHeads);
+  block.firstRow = kernel.mul(kernel.rem(task, blocks), kRows);
   block.rowCount = kernel.min(kernel.sub(rows, block.firstRow), kernel.index(kRows));
 
   // A block within one head sees a part of the positions, one across heads all of them.
   Value lastRow = kernel.sub(kernel.add(block.firstRow, block.rowCount), kernel.index(1));
   Value oneHead = kernel.equal(kernel.div(block.firstRow, positions), kernel.div(lastRow, positions));
   Value firstPosition = kernel.select(oneHead, kernel.rem(block.firstRow, positions), zero());
-  Value lastPosition =
-      kernel.select(oneHead, kernel.rem(lastRow, positions), kernel.sub(positions, kernel.index(1)));
+  Value lastPosition = kernel.select(oneHead, kernel.rem(lastRow, positions), kernel.sub(positions, kernel.index(1)));
   Value from = hasWindow() ? clampKey(firstKeyOf(firstPosition)) : zero();
   Value to = op.getCausal() ? clampKey(endKeyOf(lastPosition)) : keys;
   block.fromKey = kernel.roundDown(from, kernel.lanes);
   block.toKey = kernel.max(to, block.fromKey);
 
   Value firstQuery = kernel.add(kernel.mul(head, rows), block.firstRow), firstKey = kernel.mul(head, keys);
-  block.q = kernel.mul(firstQuery, kernel.index(size));
-  block.k = kernel.mul(firstKey, kernel.index(size));
-  block.v = kernel.mul(firstKey, kernel.index(valueSize));
-  block.out = kernel.mul(firstQuery, kernel.index(valueSize));
+  block.q = kernel.mul(firstQuery, size);
+  block.k = kernel.mul(firstKey, size);
+  block.v = kernel.mul(firstKey, valueSize);
+  block.out = kernel.mul(firstQuery, valueSize);
   return block;
 }
 
@@ -213,9 +210,8 @@ AttentionEmitter::Block AttentionEmitter::emitBlock(Value task) {
 
 void AttentionEmitter::emitScores(const Block &block) {
   Value whole = kernel.roundDown(keys, kernel.lanes);
-  kernel.forEach(
-      block.fromKey, kernel.min(block.toKey, whole), [&](Value key) { emitScoreTile(block, key, false); },
-      kernel.index(kernel.lanes));
+  kernel.loop(block.fromKey, kernel.min(block.toKey, whole), kernel.lanes,
+              [&](Value key) { emitScoreTile(block, key, false); });
   kernel.ifThen(kernel.compare(arith::CmpIPredicate::sgt, block.toKey, whole),
                 [&] { emitScoreTile(block, whole, true); });
 }
@@ -224,14 +220,14 @@ void AttentionEmitter::emitScores(const Block &block) {
 void AttentionEmitter::emitScoreTile(const Block &block, Value key, bool clampKeys) {
   Values keyOffsets;
   for (int64_t lane = 0; lane < kernel.lanes; ++lane) {
-    Value at = kernel.add(key, kernel.index(lane));
+    Value at = kernel.add(key, lane);
     if (clampKeys)
       at = kernel.min(at, kernel.sub(keys, kernel.index(1)));
-    keyOffsets.push_back(kernel.add(block.k, kernel.mul(at, kernel.index(size))));
+    keyOffsets.push_back(kernel.add(block.k, kernel.mul(at, size)));
   }
-  kernel.forEach(zero(), block.rowCount, [&](Value row) {
-    Value products = emitDotProducts(kernel.add(block.q, kernel.mul(row, kernel.index(size))), keyOffsets);
-    kernel.storeVector(emitScaled(products), scores, kernel.add(kernel.mul(row, stride), key));
+  kernel.loop(zero(), block.rowCount, 1, [&](Value row) {
+    Value products = emitDotProducts(kernel.add(block.q, kernel.mul(row, size)), keyOffsets);
+    kernel.storeReals(emitScaled(products), scores, kernel.add(kernel.mul(row, stride), key));
   });
 }
 
@@ -248,12 +244,12 @@ Value AttentionEmitter::emitDotProducts(Value queryOffset, ArrayRef<Value> keyOf
 }
 
 Value AttentionEmitter::emitScaled(Value products) {
-  Value scaled = kernel.create<arith::MulFOp>(products, kernel.splat(op.getScale().convertToDouble()));
+  Value scaled = kernel.make<arith::MulFOp>(products, kernel.splat(op.getScale().convertToDouble()));
   double cap = op.getSoftcap().convertToDouble();
   if (cap == 0.0)
     return scaled;
-  Value ratio = kernel.create<arith::DivFOp>(scaled, kernel.splat(cap));
-  return kernel.create<arith::MulFOp>(kernel.create<math::TanhOp>(ratio), kernel.splat(cap));
+  Value ratio = kernel.make<arith::DivFOp>(scaled, kernel.splat(cap));
+  return kernel.make<arith::MulFOp>(kernel.make<math::TanhOp>(ratio), kernel.splat(cap));
 }
 
 //===----------------------------------------------------------------------===//
@@ -271,22 +267,22 @@ Value AttentionEmitter::maskOffset(const Block &block, Value head, Value positio
 }
 
 void AttentionEmitter::emitBooleanMask(const Block &block, Value scoreBase, Value maskBase) {
-  kernel.forEach(block.fromKey, block.toKey, [&](Value key) {
+  kernel.loop(block.fromKey, block.toKey, 1, [&](Value key) {
     Value at = kernel.add(scoreBase, key);
-    Value keep = kernel.loadElement(mask, kernel.add(maskBase, key));
-    kernel.store(kernel.select(keep, kernel.load(scores, at), lowest()), scores, at);
+    Value keep = kernel.load(mask, kernel.add(maskBase, key));
+    kernel.storeReal(kernel.select(keep, kernel.loadReal(scores, at), lowest()), scores, at);
   });
 }
 
 /// The lanes from `key` on that lie in [firstKey, endKey), or null if these do not limit; `partial` as in forVectors.
 Value AttentionEmitter::emitVisible(Value key, Value firstKey, Value endKey, Value partial) {
   Value visible = partial;
-  auto limit = [&](Value lanes) { visible = visible ? kernel.create<arith::AndIOp>(visible, lanes) : lanes; };
+  auto limit = [&](Value lanes) { visible = visible ? kernel.both(visible, lanes) : lanes; };
   if (endKey)
     limit(kernel.maskOf(kernel.sub(endKey, key)));
   if (firstKey) {
-    Value all = kernel.splat(kernel.create<arith::ConstantIntOp>(1, 1));
-    limit(kernel.create<arith::XOrIOp>(kernel.maskOf(kernel.sub(firstKey, key)), all));
+    Value all = kernel.splat(kernel.make<arith::ConstantIntOp>(1, 1));
+    limit(kernel.make<arith::XOrIOp>(kernel.maskOf(kernel.sub(firstKey, key)), all));
   }
   return visible;
 }
@@ -294,7 +290,7 @@ Value AttentionEmitter::emitVisible(Value key, Value firstKey, Value endKey, Val
 /// Turns a row of scores into exponentials, and leaves the reciprocal of their sum.
 void AttentionEmitter::emitWeights(const Block &block, Value row) {
   Value at = kernel.add(block.firstRow, row), position = kernel.rem(at, positions);
-  Value head = kernel.add(kernel.mul(block.keyHead, kernel.index(group)), kernel.div(at, positions));
+  Value head = kernel.add(kernel.mul(block.keyHead, group), kernel.div(at, positions));
   Value base = kernel.mul(row, stride), maskBase = mask ? maskOffset(block, head, position) : Value();
   if (mask && !hasFloatMask())
     emitBooleanMask(block, base, maskBase);
@@ -307,36 +303,35 @@ void AttentionEmitter::emitWeights(const Block &block, Value row) {
     Value key = kernel.add(block.fromKey, step);
     Value score = kernel.loadVector(scores, kernel.add(base, key));
     if (hasFloatMask())
-      score = kernel.create<arith::AddFOp>(score, kernel.loadVector(mask, kernel.add(maskBase, key), partial));
+      score = kernel.make<arith::AddFOp>(score, kernel.loadVector(mask, kernel.add(maskBase, key), partial));
     if (Value visible = emitVisible(key, firstKey, endKey, partial))
       score = kernel.select(visible, score, none);
-    kernel.storeVector(score, scores, kernel.add(base, key));
+    kernel.storeReals(score, scores, kernel.add(base, key));
     return {kernel.maxFloat(score, carried[0])};
   })[0];
   highest = kernel.maxLanes(highest);
-  Value sink = sinks ? kernel.load(sinks, head) : Value();
+  Value sink = sinks ? kernel.loadReal(sinks, head) : Value();
   if (sink)
     highest = kernel.maxFloat(sink, highest);
   // A row that sees nothing must not compute inf - inf.
-  Value unseen = kernel.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, highest, lowest());
-  highest = kernel.select(unseen, kernel.f32(0.0), highest);
+  Value unseen = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, highest, lowest());
+  highest = kernel.select(unseen, kernel.real(0.0), highest);
 
   Value reference = kernel.splat(highest);
-  Value sums = kernel.forVectors(
-      count, kernel.splat(0.0), [&](Value step, Value partial, ValueRange carried) -> Values {
+  Value sums =
+      kernel.forVectors(count, kernel.splat(0.0), [&](Value step, Value partial, ValueRange carried) -> Values {
         Value offset = kernel.add(base, kernel.add(block.fromKey, step));
-        Value weight = kernel.create<math::ExpOp>(
-            kernel.create<arith::SubFOp>(kernel.loadVector(scores, offset), reference));
-        kernel.storeVector(weight, scores, offset);
-        return {kernel.create<arith::AddFOp>(carried[0], weight)};
+        Value weight =
+            kernel.make<math::ExpOp>(kernel.make<arith::SubFOp>(kernel.loadVector(scores, offset), reference));
+        kernel.storeReals(weight, scores, offset);
+        return {kernel.make<arith::AddFOp>(carried[0], weight)};
       })[0];
   Value sum = kernel.sumLanes(sums);
   if (sink)
-    sum = kernel.create<arith::AddFOp>(
-        sum, kernel.create<math::ExpOp>(kernel.create<arith::SubFOp>(sink, highest)));
-  Value empty = kernel.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, sum, kernel.f32(0.0));
-  Value reciprocal = kernel.create<arith::DivFOp>(kernel.f32(1.0), sum);
-  kernel.store(kernel.select(empty, kernel.f32(0.0), reciprocal), scores, kernel.add(scales, row));
+    sum = kernel.make<arith::AddFOp>(sum, kernel.make<math::ExpOp>(kernel.make<arith::SubFOp>(sink, highest)));
+  Value empty = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, sum, kernel.real(0.0));
+  Value reciprocal = kernel.make<arith::DivFOp>(kernel.real(1.0), sum);
+  kernel.storeReal(kernel.select(empty, kernel.real(0.0), reciprocal), scores, kernel.add(scales, row));
 }
 
 //===----------------------------------------------------------------------===//
@@ -349,10 +344,8 @@ void AttentionEmitter::emitSums(const Block &block, Value row, int64_t rows) {
   int64_t wholeVectors = valueSize / kernel.lanes, rest = valueSize % kernel.lanes;
   int64_t panels = wholeVectors / panel;
   if (panels > 0)
-    kernel.forEach(
-        zero(), kernel.index(panels * panel * kernel.lanes),
-        [&](Value column) { emitSumPanel(block, row, rows, column, panel, Value()); },
-        kernel.index(panel * kernel.lanes));
+    kernel.loop(zero(), kernel.index(panels * panel * kernel.lanes), panel * kernel.lanes,
+                [&](Value column) { emitSumPanel(block, row, rows, column, panel, Value()); });
   int64_t vectors = wholeVectors % panel + (rest ? 1 : 0);
   Value lastMask = rest ? kernel.maskOf(kernel.index(rest)) : Value();
   if (vectors > 0)
@@ -362,27 +355,27 @@ void AttentionEmitter::emitSums(const Block &block, Value row, int64_t rows) {
 void AttentionEmitter::emitSumPanel(const Block &block, Value row, int64_t rows, Value column, int64_t vectors,
                                     Value lastMask) {
   auto maskAt = [&](int64_t i) { return i + 1 == vectors ? lastMask : Value(); };
-  auto columnAt = [&](int64_t i) { return kernel.add(column, kernel.index(i * kernel.lanes)); };
-  auto rowAt = [&](int64_t i) { return kernel.add(row, kernel.index(i)); };
+  auto columnAt = [&](int64_t i) { return kernel.add(column, i * kernel.lanes); };
+  auto rowAt = [&](int64_t i) { return kernel.add(row, i); };
   Values sums(rows * vectors, kernel.splat(0.0));
-  sums = kernel.forCarry(block.fromKey, block.toKey, kernel.index(1), sums, [&](Value key, ValueRange carried) {
-    Value keyOffset = kernel.add(block.v, kernel.mul(key, kernel.index(valueSize)));
+  sums = kernel.loop(block.fromKey, block.toKey, 1, sums, [&](Value key, ValueRange carried) {
+    Value keyOffset = kernel.add(block.v, kernel.mul(key, valueSize));
     Values values, next;
     for (int64_t j = 0; j < vectors; ++j)
       values.push_back(kernel.loadVector(v, kernel.add(keyOffset, columnAt(j)), maskAt(j)));
     for (int64_t i = 0; i < rows; ++i) {
-      Value weight = kernel.load(scores, kernel.add(kernel.mul(rowAt(i), stride), key));
+      Value weight = kernel.loadReal(scores, kernel.add(kernel.mul(rowAt(i), stride), key));
       for (int64_t j = 0; j < vectors; ++j)
         next.push_back(kernel.fma(kernel.splat(weight), values[j], carried[i * vectors + j]));
     }
     return next;
   });
   for (int64_t i = 0; i < rows; ++i) {
-    Value scale = kernel.splat(kernel.load(scores, kernel.add(scales, rowAt(i))));
-    Value offset = kernel.add(block.out, kernel.mul(rowAt(i), kernel.index(valueSize)));
+    Value scale = kernel.splat(kernel.loadReal(scores, kernel.add(scales, rowAt(i))));
+    Value offset = kernel.add(block.out, kernel.mul(rowAt(i), valueSize));
     for (int64_t j = 0; j < vectors; ++j)
-      kernel.storeVector(kernel.create<arith::MulFOp>(sums[i * vectors + j], scale), out,
-                         kernel.add(offset, columnAt(j)), maskAt(j));
+      kernel.storeReals(kernel.make<arith::MulFOp>(sums[i * vectors + j], scale), out, kernel.add(offset, columnAt(j)),
+                        maskAt(j));
   }
 }
 
@@ -392,27 +385,27 @@ void AttentionEmitter::emitSumPanel(const Block &block, Value row, int64_t rows,
 
 struct AttentionKernel : step::KernelOpInterface::ExternalModel<AttentionKernel, nn::AttentionOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     auto attention = cast<nn::AttentionOp>(op);
     int64_t keyHeads = attention.getK().getType().getDimSize(1);
     int64_t group = attention.getQ().getType().getDimSize(1) / keyHeads;
-    Value rows = host.mul(host.extent(attention.getQ(), 2), host.index(group));
-    Value heads = host.mul(host.extent(attention.getQ(), 0), host.index(keyHeads));
+    Value rows = host.mul(host.extent(attention.getQ(), 2), group);
+    Value heads = host.mul(host.extent(attention.getQ(), 0), keyHeads);
     return host.mul(heads, host.ceilDiv(rows, kRows));
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     auto attention = cast<nn::AttentionOp>(op);
     int64_t perPair = attention.getQ().getType().getDimSize(3) + attention.getV().getType().getDimSize(3);
     Value queries = host.elements(attention.getQ(), 0, 3);
-    return host.mul(host.mul(queries, host.extent(attention.getK(), 2)), host.index(perPair));
+    return host.mul(host.mul(queries, host.extent(attention.getK(), 2)), perPair);
   }
 
   Value buildScratchBytes(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     Value stride = scoreStride(host, host.extent(cast<nn::AttentionOp>(op).getK(), 2));
-    return host.mul(host.add(stride, host.index(1)), host.index(kRows * sizeof(float)));
+    return host.mul(host.add(stride, 1), kRows * sizeof(float));
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,

@@ -22,13 +22,13 @@ namespace {
 struct GatherKernel : step::KernelOpInterface::ExternalModel<GatherKernel, nn::GatherOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     auto gather = cast<nn::GatherOp>(op);
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     return host.mul(host.elements(gather.getData(), 0, gather.getAxis()), host.elements(gather.getIndices()));
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
     auto gather = cast<nn::GatherOp>(op);
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     Value inner = host.elements(gather.getData(), gather.getAxis() + 1, rankOf(gather.getData()));
     return host.mul(buildTaskCount(op, builder, loc), inner);
   }
@@ -41,7 +41,7 @@ struct GatherKernel : step::KernelOpInterface::ExternalModel<GatherKernel, nn::G
     Value inner = kernel.elements(operands[0], axis + 1, rankOf(operands[0]));
     Value indexCount = kernel.elements(operands[1]);
     Value data = kernel.flatten(operands[0]), indices = kernel.flatten(operands[1]), out = kernel.flatten(results[0]);
-    kernel.forEach(begin, end, [&](Value task) {
+    kernel.loop(begin, end, 1, [&](Value task) {
       Value outer = kernel.div(task, indexCount);
       auto [at, valid] = kernel.loadIndex(indices, kernel.rem(task, indexCount), axisExtent);
       Value source = kernel.mul(kernel.add(kernel.mul(outer, axisExtent), at), inner);
@@ -58,12 +58,12 @@ struct GatherKernel : step::KernelOpInterface::ExternalModel<GatherKernel, nn::G
 struct GatherElementsKernel : step::KernelOpInterface::ExternalModel<GatherElementsKernel, nn::GatherElementsOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     Value indices = cast<nn::GatherElementsOp>(op).getIndices();
-    return IndexBuilder(builder, loc).elements(indices, 0, rankOf(indices) - 1);
+    return LoopEmitter(builder, loc).elements(indices, 0, rankOf(indices) - 1);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
-    return host.mul(host.elements(cast<nn::GatherElementsOp>(op).getIndices()), host.index(4));
+    LoopEmitter host(builder, loc);
+    return host.mul(host.elements(cast<nn::GatherElementsOp>(op).getIndices()), 4);
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
@@ -80,18 +80,18 @@ struct GatherElementsKernel : step::KernelOpInterface::ExternalModel<GatherEleme
 
     Value data = kernel.flatten(operands[0]), indices = kernel.flatten(operands[1]), out = kernel.flatten(results[0]);
     Value columns = extents.back();
-    kernel.forEach(begin, end, [&](Value row) {
+    kernel.loop(begin, end, 1, [&](Value row) {
       SmallVector<Value> coordinates = kernel.delinearize(row, ArrayRef(extents).drop_back());
       coordinates.push_back(kernel.index(0));
       Value start = kernel.mul(row, columns);
-      kernel.forEach(kernel.index(0), columns, [&](Value column) {
+      kernel.loop(kernel.index(0), columns, 1, [&](Value column) {
         Value position = kernel.add(start, column);
         auto [at, valid] = kernel.loadIndex(indices, position, dataExtents[axis]);
         SmallVector<Value> source = coordinates;
         source.back() = column;
         source[axis] = at;
         kernel.ifThen(valid, [&, at = kernel.linearize(source, dataExtents)] {
-          kernel.storeElement(kernel.loadElement(data, at), out, position);
+          kernel.store(kernel.load(data, at), out, position);
         });
       });
     });
@@ -106,14 +106,14 @@ struct GatherElementsKernel : step::KernelOpInterface::ExternalModel<GatherEleme
 struct GatherNdKernel : step::KernelOpInterface::ExternalModel<GatherNdKernel, nn::GatherNdOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     Value indices = cast<nn::GatherNdOp>(op).getIndices();
-    return IndexBuilder(builder, loc).elements(indices, 0, rankOf(indices) - 1);
+    return LoopEmitter(builder, loc).elements(indices, 0, rankOf(indices) - 1);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     auto gather = cast<nn::GatherNdOp>(op);
     Value slice = host.elements(gather.getData(), gather.getBatchDims() + tupleSize(gather), rankOf(gather.getData()));
-    return host.mul(buildTaskCount(op, builder, loc), host.add(slice, host.index(tupleSize(gather))));
+    return host.mul(buildTaskCount(op, builder, loc), host.add(slice, tupleSize(gather)));
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
@@ -129,19 +129,18 @@ struct GatherNdKernel : step::KernelOpInterface::ExternalModel<GatherNdKernel, n
     Value tuplesPerBatch = kernel.elements(operands[1], batchDims, rankOf(operands[1]) - 1);
     Value slice = kernel.elements(operands[0], batchDims + size, rank);
     Value data = kernel.flatten(operands[0]), indices = kernel.flatten(operands[1]), out = kernel.flatten(results[0]);
-    kernel.forEach(begin, end, [&](Value task) {
+    kernel.loop(begin, end, 1, [&](Value task) {
       Value source = kernel.div(task, tuplesPerBatch);
       SmallVector<Value> valid;
       for (int64_t i = 0; i < size; ++i) {
         Value extent = kernel.extent(operands[0], batchDims + i);
-        Value position = kernel.add(kernel.mul(task, kernel.index(size)), kernel.index(i));
+        Value position = kernel.add(kernel.mul(task, size), i);
         auto [at, inRange] = kernel.loadIndex(indices, position, extent);
         source = kernel.add(kernel.mul(source, extent), at);
         valid.push_back(inRange);
       }
-      kernel.ifThen(kernel.allOf(valid), [&] {
-        kernel.copy(data, kernel.mul(source, slice), out, kernel.mul(task, slice), slice);
-      });
+      kernel.ifThen(kernel.allOf(valid),
+                    [&] { kernel.copy(data, kernel.mul(source, slice), out, kernel.mul(task, slice), slice); });
     });
     return success();
   }

@@ -19,38 +19,38 @@ namespace {
 void emitUpdate(const KernelBuilder &kernel, nn::ScatterReduction reduction, Value target, Value targetOffset,
                 Value updates, Value updateOffset) {
   if (reduction == nn::ScatterReduction::None)
-    return kernel.storeElement(kernel.loadElement(updates, updateOffset), target, targetOffset);
-  Value old = kernel.load(target, targetOffset), update = kernel.load(updates, updateOffset);
+    return kernel.store(kernel.load(updates, updateOffset), target, targetOffset);
+  Value old = kernel.loadReal(target, targetOffset), update = kernel.loadReal(updates, updateOffset);
   bool isFloat = isa<FloatType>(old.getType());
   Value result;
   switch (reduction) {
   case nn::ScatterReduction::None:
     llvm_unreachable("stored above");
   case nn::ScatterReduction::Add:
-    result = isFloat ? kernel.create<arith::AddFOp>(old, update) : kernel.create<arith::AddIOp>(old, update);
+    result = isFloat ? kernel.make<arith::AddFOp>(old, update) : kernel.make<arith::AddIOp>(old, update);
     break;
   case nn::ScatterReduction::Mul:
-    result = isFloat ? kernel.create<arith::MulFOp>(old, update) : kernel.create<arith::MulIOp>(old, update);
+    result = isFloat ? kernel.make<arith::MulFOp>(old, update) : kernel.make<arith::MulIOp>(old, update);
     break;
   case nn::ScatterReduction::Max:
-    result = isFloat ? kernel.create<arith::MaximumFOp>(old, update) : kernel.create<arith::MaxSIOp>(old, update);
+    result = isFloat ? kernel.make<arith::MaximumFOp>(old, update) : kernel.make<arith::MaxSIOp>(old, update);
     break;
   case nn::ScatterReduction::Min:
-    result = isFloat ? kernel.create<arith::MinimumFOp>(old, update) : kernel.create<arith::MinSIOp>(old, update);
+    result = isFloat ? kernel.make<arith::MinimumFOp>(old, update) : kernel.make<arith::MinSIOp>(old, update);
     break;
   }
-  kernel.store(result, target, targetOffset);
+  kernel.storeReal(result, target, targetOffset);
 }
 
 Value buildScatterWork(Operation *op, OpBuilder &builder, Location loc) {
-  IndexBuilder host(builder, loc);
-  return host.add(host.elements(op->getOperand(0)), host.mul(host.elements(op->getOperand(2)), host.index(4)));
+  LoopEmitter host(builder, loc);
+  return host.add(host.elements(op->getOperand(0)), host.mul(host.elements(op->getOperand(2)), 4));
 }
 
 /// Copies columns [from, to) of `rows` rows that start at row `firstRow`.
-void emitCopyColumns(const KernelBuilder &kernel, Value source, Value target, Value firstRow, Value rows,
-                     Value columns, const ColumnBlock &block) {
-  kernel.forEach(kernel.index(0), rows, [&](Value row) {
+void emitCopyColumns(const KernelBuilder &kernel, Value source, Value target, Value firstRow, Value rows, Value columns,
+                     const ColumnBlock &block) {
+  kernel.loop(kernel.index(0), rows, 1, [&](Value row) {
     Value offset = kernel.add(kernel.mul(kernel.add(firstRow, row), columns), block.from);
     kernel.copy(source, offset, target, offset, kernel.sub(block.to, block.from));
   });
@@ -80,7 +80,7 @@ public:
 
   void emit(Value begin, Value end) {
     end = kernel.require(conditions, MOERT_KERNEL_INDEX_OUT_OF_RANGE, begin, end);
-    kernel.forEach(begin, end, [&](Value task) { emitTask(task); });
+    kernel.loop(begin, end, 1, [&](Value task) { emitTask(task); });
   }
 
 private:
@@ -106,7 +106,7 @@ private:
     bool blocked = dim + 1 == rank && dim != axis;
     Value from = blocked ? block.from : kernel.index(0);
     Value to = blocked ? kernel.min(block.to, extents[dim]) : extents[dim];
-    kernel.forEach(from, to, [&](Value coordinate) {
+    kernel.loop(from, to, 1, [&](Value coordinate) {
       coordinates.push_back(coordinate);
       emitUpdates(coordinates, block);
       coordinates.pop_back();
@@ -132,7 +132,7 @@ private:
 
 struct ScatterElementsKernel : step::KernelOpInterface::ExternalModel<ScatterElementsKernel, nn::ScatterElementsOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     auto scatter = cast<nn::ScatterElementsOp>(op);
     int64_t axis = scatter.getAxis(), rank = rankOf(scatter.getData());
     Value outer = host.elements(scatter.getData(), 0, axis);
@@ -161,7 +161,7 @@ struct ScatterNdKernel : step::KernelOpInterface::ExternalModel<ScatterNdKernel,
   static constexpr int64_t kColumns = 256;
 
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     auto scatter = cast<nn::ScatterNdOp>(op);
     Value slice = host.elements(scatter.getData(), tupleSize(scatter), rankOf(scatter.getData()));
     return host.ceilDiv(slice, kColumns);
@@ -181,22 +181,22 @@ struct ScatterNdKernel : step::KernelOpInterface::ExternalModel<ScatterNdKernel,
     Value updates = kernel.flatten(operands[2]), out = kernel.flatten(results[0]);
     Value matches = kernel.equal(kernel.elements(operands[2]), kernel.mul(tuples, slice));
     end = kernel.require(matches, MOERT_KERNEL_INDEX_OUT_OF_RANGE, begin, end);
-    kernel.forEach(begin, end, [&](Value task) {
+    kernel.loop(begin, end, 1, [&](Value task) {
       ColumnBlock block = kernel.columnBlock(task, slice, kColumns);
       emitCopyColumns(kernel, data, out, kernel.index(0), rows, slice, block);
-      kernel.forEach(kernel.index(0), tuples, [&](Value tuple) {
+      kernel.loop(kernel.index(0), tuples, 1, [&](Value tuple) {
         Value row = kernel.index(0);
         SmallVector<Value> valid;
         for (int64_t i = 0; i < size; ++i) {
           Value extent = kernel.extent(operands[0], i);
-          Value position = kernel.add(kernel.mul(tuple, kernel.index(size)), kernel.index(i));
+          Value position = kernel.add(kernel.mul(tuple, size), i);
           auto [at, inRange] = kernel.loadIndex(indices, position, extent);
           row = kernel.add(kernel.mul(row, extent), at);
           valid.push_back(inRange);
         }
         kernel.ifThen(kernel.allOf(valid), [&] {
           Value target = kernel.mul(row, slice), source = kernel.mul(tuple, slice);
-          kernel.forEach(block.from, block.to, [&](Value column) {
+          kernel.loop(block.from, block.to, 1, [&](Value column) {
             emitUpdate(kernel, scatter.getReduction(), out, kernel.add(target, column), updates,
                        kernel.add(source, column));
           });

@@ -17,24 +17,24 @@ namespace {
 /// takes its place. At the end the heap is sorted in place. (value, index) is a total order, so the result is unique.
 class TopKEmitter {
 public:
-  TopKEmitter(const KernelBuilder &kernel, OpBuilder &builder, Location loc, bool largest, Value values, Value indices,
-              Value base)
-      : kernel(kernel), builder(builder), loc(loc), largest(largest), values(values), indices(indices), base(base) {}
+  TopKEmitter(const KernelBuilder &kernel, bool largest, Value values, Value indices, Value base)
+      : kernel(kernel), builder(kernel.builder), loc(kernel.loc), largest(largest), values(values), indices(indices),
+        base(base) {}
 
   /// Leaves the best `count` of `extent` elements of x in the heap; needs 0 < count <= extent.
   void emit(Value x, Value xBase, Value extent, Value count) {
     Value zero = kernel.index(0), one = kernel.index(1);
-    kernel.forEach(zero, count, [&](Value i) { put(i, {kernel.loadElement(x, kernel.add(xBase, i)), toI64(i)}); });
-    Value half = kernel.div(count, kernel.index(2));
-    kernel.forEach(zero, half, [&](Value i) {
+    kernel.loop(zero, count, 1, [&](Value i) { put(i, {kernel.load(x, kernel.add(xBase, i)), toI64(i)}); });
+    Value half = kernel.div(count, 2);
+    kernel.loop(zero, half, 1, [&](Value i) {
       Value top = kernel.sub(kernel.sub(half, one), i);
       siftDown(get(top), top, count);
     });
-    kernel.forEach(count, extent, [&](Value i) {
-      Element candidate{kernel.loadElement(x, kernel.add(xBase, i)), toI64(i)};
+    kernel.loop(count, extent, 1, [&](Value i) {
+      Element candidate{kernel.load(x, kernel.add(xBase, i)), toI64(i)};
       kernel.ifThen(beats(candidate.value, get(zero).value), [&] { siftDown(candidate, zero, count); });
     });
-    kernel.forEach(one, count, [&](Value i) {
+    kernel.loop(one, count, 1, [&](Value i) {
       Value last = kernel.sub(count, i);
       Element moved = get(last);
       put(last, get(zero));
@@ -47,17 +47,17 @@ private:
     Value value, index;
   };
 
-  Value toI64(Value index) const { return kernel.create<arith::IndexCastOp>(builder.getI64Type(), index); }
+  Value toI64(Value index) const { return kernel.make<arith::IndexCastOp>(builder.getI64Type(), index); }
 
   Element get(Value position) const {
     Value at = kernel.add(base, position);
-    return {kernel.loadElement(values, at), kernel.loadElement(indices, at)};
+    return {kernel.load(values, at), kernel.load(indices, at)};
   }
 
   void put(Value position, Element element) const {
     Value at = kernel.add(base, position);
-    kernel.storeElement(element.value, values, at);
-    kernel.storeElement(element.index, indices, at);
+    kernel.store(element.value, values, at);
+    kernel.store(element.index, indices, at);
   }
 
   /// Whether `lhs` ranks before `rhs` by value alone. A NaN beats nothing, and anything else beats a NaN.
@@ -67,28 +67,28 @@ private:
     if (!isa<FloatType>(lhs.getType()))
       return kernel.compare(largest ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt, lhs, rhs);
     auto predicate = largest ? arith::CmpFPredicate::UGT : arith::CmpFPredicate::ULT;
-    Value better = kernel.create<arith::CmpFOp>(predicate, lhs, rhs);
-    Value isNumber = kernel.create<arith::CmpFOp>(arith::CmpFPredicate::ORD, lhs, lhs);
-    return kernel.create<arith::AndIOp>(better, isNumber);
+    Value better = kernel.make<arith::CmpFOp>(predicate, lhs, rhs);
+    Value isNumber = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::ORD, lhs, lhs);
+    return kernel.both(better, isNumber);
   }
 
   Value ranksBefore(Element lhs, Element rhs) const {
-    Value tied = kernel.compare(arith::CmpIPredicate::eq, beats(rhs.value, lhs.value),
-                                kernel.create<arith::ConstantIntOp>(0, 1));
-    Value earlier = kernel.compare(arith::CmpIPredicate::slt, lhs.index, rhs.index);
-    return kernel.create<arith::OrIOp>(beats(lhs.value, rhs.value), kernel.create<arith::AndIOp>(tied, earlier));
+    Value tied =
+        kernel.compare(arith::CmpIPredicate::eq, beats(rhs.value, lhs.value), kernel.make<arith::ConstantIntOp>(0, 1));
+    Value earlier = kernel.less(lhs.index, rhs.index);
+    return kernel.either(beats(lhs.value, rhs.value), kernel.both(tied, earlier));
   }
 
   /// The child of `position` that ranks last, if `element` ranks before it: (whether, which).
   std::pair<Value, Value> worseChild(Element element, Value position, Value size) {
-    Value left = kernel.add(kernel.mul(position, kernel.index(2)), kernel.index(1));
+    Value left = kernel.add(kernel.mul(position, 2), 1);
     Value exists = kernel.compare(arith::CmpIPredicate::ult, left, size);
-    auto ifOp = scf::IfOp::create(builder, loc, TypeRange{builder.getI1Type(), builder.getIndexType()}, exists, true,
-                                  true);
+    auto ifOp =
+        scf::IfOp::create(builder, loc, TypeRange{builder.getI1Type(), builder.getIndexType()}, exists, true, true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(ifOp.thenBlock());
     // Where there is no right child, the left one is compared with itself.
-    Value right = kernel.min(kernel.add(left, kernel.index(1)), kernel.sub(size, kernel.index(1)));
+    Value right = kernel.min(kernel.add(left, 1), kernel.sub(size, kernel.index(1)));
     Value child = kernel.select(ranksBefore(get(left), get(right)), right, left);
     scf::YieldOp::create(builder, loc, ValueRange{ranksBefore(element, get(child)), child});
     builder.setInsertionPointToEnd(ifOp.elseBlock());
@@ -126,14 +126,13 @@ private:
 struct TopKKernel : step::KernelOpInterface::ExternalModel<TopKKernel, nn::TopKOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     Value x = cast<nn::TopKOp>(op).getX();
-    return IndexBuilder(builder, loc).elements(x, 0, rankOf(x) - 1);
+    return LoopEmitter(builder, loc).elements(x, 0, rankOf(x) - 1);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     auto topK = cast<nn::TopKOp>(op);
-    Value perRow = host.add(host.mul(host.extent(topK.getX(), rankOf(topK.getX()) - 1), host.index(4)),
-                            host.mul(topK.getK(), host.index(64)));
+    Value perRow = host.add(host.mul(host.extent(topK.getX(), rankOf(topK.getX()) - 1), 4), host.mul(topK.getK(), 64));
     return host.mul(buildTaskCount(op, builder, loc), perRow);
   }
 
@@ -146,9 +145,8 @@ struct TopKKernel : step::KernelOpInterface::ExternalModel<TopKKernel, nn::TopKO
     Value values = kernel.flatten(results[0]), indices = kernel.flatten(results[1]);
     Value count = kernel.min(kept, extent);
     kernel.ifThen(kernel.compare(arith::CmpIPredicate::ne, count, kernel.index(0)), [&] {
-      kernel.forEach(begin, end, [&](Value row) {
-        TopKEmitter emitter(kernel, builder, loc, cast<nn::TopKOp>(op).getLargest(), values, indices,
-                            kernel.mul(row, kept));
+      kernel.loop(begin, end, 1, [&](Value row) {
+        TopKEmitter emitter(kernel, cast<nn::TopKOp>(op).getLargest(), values, indices, kernel.mul(row, kept));
         emitter.emit(x, kernel.mul(row, extent), extent, count);
       });
     });
@@ -165,7 +163,7 @@ struct CumSumKernel : step::KernelOpInterface::ExternalModel<CumSumKernel, nn::C
   static constexpr int64_t kColumns = 16;
 
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     auto sum = cast<nn::CumSumOp>(op);
     int64_t axis = sum.getAxis(), rank = rankOf(sum.getX());
     return host.mul(host.elements(sum.getX(), 0, axis),
@@ -173,7 +171,7 @@ struct CumSumKernel : step::KernelOpInterface::ExternalModel<CumSumKernel, nn::C
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    return IndexBuilder(builder, loc).elements(op->getOperand(0));
+    return LoopEmitter(builder, loc).elements(op->getOperand(0));
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
@@ -185,19 +183,16 @@ struct CumSumKernel : step::KernelOpInterface::ExternalModel<CumSumKernel, nn::C
     Value x = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
     bool isRow = axis + 1 == rank;
     Value blocks = kernel.ceilDiv(columns, kColumns);
-    kernel.forEach(begin, end, [&](Value task) {
+    kernel.loop(begin, end, 1, [&](Value task) {
       Value base = kernel.mul(kernel.mul(kernel.div(task, blocks), extent), columns);
       if (isRow)
         return emitColumn(kernel, sum, x, out, base, extent, columns, Value());
-      Value from = kernel.mul(kernel.rem(task, blocks), kernel.index(kColumns));
-      Value to = kernel.min(kernel.add(from, kernel.index(kColumns)), columns);
-      kernel.forEach(
-          from, to,
-          [&](Value column) {
-            emitColumn(kernel, sum, x, out, kernel.add(base, column), extent, columns,
-                       kernel.maskOf(kernel.sub(to, column)));
-          },
-          kernel.index(kernel.lanes));
+      Value from = kernel.mul(kernel.rem(task, blocks), kColumns);
+      Value to = kernel.min(kernel.add(from, kColumns), columns);
+      kernel.loop(from, to, kernel.lanes, [&](Value column) {
+        emitColumn(kernel, sum, x, out, kernel.add(base, column), extent, columns,
+                   kernel.maskOf(kernel.sub(to, column)));
+      });
     });
     return success();
   }
@@ -209,21 +204,21 @@ private:
     Type element = cast<MemRefType>(x.getType()).getElementType();
     bool isFloat = isa<FloatType>(element);
     Type type = element.isF16() || element.isBF16() ? Float32Type::get(op.getContext()) : element;
-    Value zero = kernel.create<arith::ConstantOp>(cast<TypedAttr>(Builder(op.getContext()).getZeroAttr(type)));
-    kernel.forCarry(kernel.index(0), extent, kernel.index(1), mask ? kernel.splat(zero) : zero,
-                    [&](Value step, ValueRange carried) -> KernelBuilder::Values {
-                      Value line = op.getReverse() ? kernel.sub(kernel.sub(extent, kernel.index(1)), step) : step;
-                      Value offset = kernel.add(base, kernel.mul(line, stride));
-                      Value value = mask ? kernel.loadVector(x, offset, mask) : kernel.load(x, offset);
-                      Value sum = isFloat ? kernel.create<arith::AddFOp>(carried[0], value)
-                                          : kernel.create<arith::AddIOp>(carried[0], value);
-                      Value result = op.getExclusive() ? carried[0] : sum;
-                      if (mask)
-                        kernel.storeVector(result, out, offset, mask);
-                      else
-                        kernel.store(result, out, offset);
-                      return {sum};
-                    });
+    Value zero = kernel.make<arith::ConstantOp>(cast<TypedAttr>(kernel.builder.getZeroAttr(type)));
+    kernel.loop(kernel.index(0), extent, 1, mask ? kernel.splat(zero) : zero,
+                [&](Value step, ValueRange carried) -> KernelBuilder::Values {
+                  Value line = op.getReverse() ? kernel.sub(kernel.sub(extent, kernel.index(1)), step) : step;
+                  Value offset = kernel.add(base, kernel.mul(line, stride));
+                  Value value = mask ? kernel.loadVector(x, offset, mask) : kernel.loadReal(x, offset);
+                  Value sum = isFloat ? kernel.make<arith::AddFOp>(carried[0], value)
+                                      : kernel.make<arith::AddIOp>(carried[0], value);
+                  Value result = op.getExclusive() ? carried[0] : sum;
+                  if (mask)
+                    kernel.storeReals(result, out, offset, mask);
+                  else
+                    kernel.storeReal(result, out, offset);
+                  return {sum};
+                });
   }
 };
 
@@ -233,34 +228,34 @@ private:
 
 Value isNonzero(const KernelBuilder &kernel, Value element) {
   Value value = kernel.extend(element);
-  auto zero = cast<TypedAttr>(Builder(value.getContext()).getZeroAttr(value.getType()));
+  auto zero = cast<TypedAttr>(kernel.builder.getZeroAttr(value.getType()));
   if (isa<FloatType>(value.getType()))
-    return kernel.create<arith::CmpFOp>(arith::CmpFPredicate::UNE, value, kernel.create<arith::ConstantOp>(zero));
-  return kernel.compare(arith::CmpIPredicate::ne, value, kernel.create<arith::ConstantOp>(zero));
+    return kernel.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, value, kernel.make<arith::ConstantOp>(zero));
+  return kernel.compare(arith::CmpIPredicate::ne, value, kernel.make<arith::ConstantOp>(zero));
 }
 
 struct CountNonzeroKernel : step::KernelOpInterface::ExternalModel<CountNonzeroKernel, nn::CountNonzeroOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    return IndexBuilder(builder, loc).index(1);
+    return LoopEmitter(builder, loc).index(1);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    return IndexBuilder(builder, loc).elements(op->getOperand(0));
+    return LoopEmitter(builder, loc).elements(op->getOperand(0));
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
                           ValueRange operands, ValueRange results, Value begin, Value end) const {
     KernelBuilder kernel(builder, loc, context);
     Value x = kernel.flatten(operands[0]), elements = kernel.elements(operands[0]);
-    kernel.forEach(begin, end, [&](Value task) {
-      Value none = kernel.create<arith::ConstantIntOp>(0, 64);
-      Value count = kernel.forCarry(kernel.index(0), elements, kernel.index(1), none,
-                                    [&](Value i, ValueRange carried) -> KernelBuilder::Values {
-                                      Value found = isNonzero(kernel, kernel.loadElement(x, i));
-                                      Value one = kernel.create<arith::ExtUIOp>(builder.getI64Type(), found);
-                                      return {kernel.add(carried[0], one)};
-                                    })[0];
-      kernel.storeElement(count, results[0], task);
+    kernel.loop(begin, end, 1, [&](Value task) {
+      Value none = kernel.make<arith::ConstantIntOp>(0, 64);
+      Value count =
+          kernel.loop(kernel.index(0), elements, 1, none, [&](Value i, ValueRange carried) -> KernelBuilder::Values {
+            Value found = isNonzero(kernel, kernel.load(x, i));
+            Value one = kernel.make<arith::ExtUIOp>(builder.getI64Type(), found);
+            return {kernel.add(carried[0], one)};
+          })[0];
+      kernel.store(count, results[0], task);
     });
     return success();
   }
@@ -268,12 +263,12 @@ struct CountNonzeroKernel : step::KernelOpInterface::ExternalModel<CountNonzeroK
 
 struct NonzeroKernel : step::KernelOpInterface::ExternalModel<NonzeroKernel, nn::NonzeroOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    return IndexBuilder(builder, loc).index(1);
+    return LoopEmitter(builder, loc).index(1);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
-    return host.mul(host.elements(op->getOperand(0)), host.index(2));
+    LoopEmitter host(builder, loc);
+    return host.mul(host.elements(op->getOperand(0)), 2);
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
@@ -282,27 +277,27 @@ struct NonzeroKernel : step::KernelOpInterface::ExternalModel<NonzeroKernel, nn:
     SmallVector<Value> extents = kernel.extents(operands[0], 0, rankOf(operands[0]));
     Value x = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
     Value capacity = kernel.extent(results[0], 1);
-    kernel.forEach(begin, end, [&](Value) {
-      kernel.forCarry(kernel.index(0), kernel.product(extents), kernel.index(1), kernel.index(0),
-                      [&](Value i, ValueRange carried) -> KernelBuilder::Values {
-                        Value found = isNonzero(kernel, kernel.loadElement(x, i));
-                        Value fits = kernel.compare(arith::CmpIPredicate::ult, carried[0], capacity);
-                        kernel.ifThen(kernel.create<arith::AndIOp>(found, fits), [&] {
-                          emitCoordinates(kernel, builder, kernel.delinearize(i, extents), out, carried[0], capacity);
-                        });
-                        Value one = kernel.select(found, kernel.index(1), kernel.index(0));
-                        return {kernel.add(carried[0], one)};
-                      });
+    kernel.loop(begin, end, 1, [&](Value) {
+      kernel.loop(kernel.index(0), kernel.product(extents), 1, kernel.index(0),
+                  [&](Value i, ValueRange carried) -> KernelBuilder::Values {
+                    Value found = isNonzero(kernel, kernel.load(x, i));
+                    Value fits = kernel.compare(arith::CmpIPredicate::ult, carried[0], capacity);
+                    kernel.ifThen(kernel.both(found, fits), [&] {
+                      emitCoordinates(kernel, kernel.delinearize(i, extents), out, carried[0], capacity);
+                    });
+                    Value one = kernel.select(found, kernel.index(1), kernel.index(0));
+                    return {kernel.add(carried[0], one)};
+                  });
     });
     return success();
   }
 
 private:
-  static void emitCoordinates(const KernelBuilder &kernel, OpBuilder &builder, ArrayRef<Value> coordinates, Value out,
-                              Value column, Value columns) {
+  static void emitCoordinates(const KernelBuilder &kernel, ArrayRef<Value> coordinates, Value out, Value column,
+                              Value columns) {
     for (auto [row, coordinate] : llvm::enumerate(coordinates)) {
-      Value value = kernel.create<arith::IndexCastOp>(builder.getI64Type(), coordinate);
-      kernel.storeElement(value, out, kernel.add(kernel.mul(kernel.index(row), columns), column));
+      Value value = kernel.make<arith::IndexCastOp>(kernel.builder.getI64Type(), coordinate);
+      kernel.store(value, out, kernel.add(kernel.mul(kernel.index(row), columns), column));
     }
   }
 };

@@ -19,7 +19,7 @@ namespace {
 constexpr int64_t kRun = 16384;
 
 /// Static values where they are, and `dynamic` in order where they are not.
-SmallVector<Value> mixedValues(const IndexBuilder &index, ArrayRef<int64_t> statics, ValueRange dynamics) {
+SmallVector<Value> mixedValues(const LoopEmitter &index, ArrayRef<int64_t> statics, ValueRange dynamics) {
   SmallVector<Value> values;
   for (int64_t value : statics) {
     bool isDynamic = ShapedType::isDynamic(value);
@@ -38,7 +38,7 @@ SmallVector<Value> mixedValues(const IndexBuilder &index, ArrayRef<int64_t> stat
 class SliceBox {
 public:
   /// `operands` stand for the op's operands, `whole` for the tensor the slice is a part of.
-  SliceBox(const IndexBuilder &index, OffsetSizeAndStrideOpInterface op, ValueRange operands, Value whole)
+  SliceBox(const LoopEmitter &index, OffsetSizeAndStrideOpInterface op, ValueRange operands, Value whole)
       : extents(index.extents(whole, 0, rankOf(whole))) {
     ValueRange rest = operands.drop_front(op.getOffsetSizeAndStrideStartOperandIndex());
     offsets = mixedValues(index, op.getStaticOffsets(), rest);
@@ -62,11 +62,9 @@ public:
   }
 
   /// Elements that lie next to each other in the slice, for each combination of the dimensions before the cut.
-  Value run(const IndexBuilder &index) const { return index.mul(count, inner); }
+  Value run(const LoopEmitter &index) const { return index.mul(count, inner); }
   /// The same in the whole tensor.
-  Value wholeRun(const IndexBuilder &index) const {
-    return extents.empty() ? inner : index.mul(extents[cut], inner);
-  }
+  Value wholeRun(const LoopEmitter &index) const { return extents.empty() ? inner : index.mul(extents[cut], inner); }
 
   /// What must hold lest the slice leave the tensor.
   SmallVector<Value> conditions(const KernelBuilder &kernel) const;
@@ -75,8 +73,8 @@ public:
   SmallVector<bool> isWhole;
   int64_t cut;       // the last dimension that the slice does not take whole, or the first of all
   bool isContiguous; // the slice's elements at the cut are neighbours
-  Value inner; // elements of the dimensions after the cut
-  Value count; // the slice's size at the cut
+  Value inner;       // elements of the dimensions after the cut
+  Value count;       // the slice's size at the cut
 };
 
 SmallVector<Value> SliceBox::conditions(const KernelBuilder &kernel) const {
@@ -85,10 +83,10 @@ SmallVector<Value> SliceBox::conditions(const KernelBuilder &kernel) const {
     if (all)
       continue;
     Value last = kernel.add(offset, kernel.mul(kernel.sub(size, kernel.index(1)), stride));
-    Value inside = kernel.create<arith::AndIOp>(kernel.compare(arith::CmpIPredicate::ult, offset, extent),
-                                                kernel.compare(arith::CmpIPredicate::ult, last, extent));
-    Value ordered = kernel.create<arith::AndIOp>(inside, kernel.compare(arith::CmpIPredicate::sle, offset, last));
-    result.push_back(kernel.create<arith::OrIOp>(ordered, kernel.equal(size, kernel.index(0))));
+    Value inside = kernel.both(kernel.compare(arith::CmpIPredicate::ult, offset, extent),
+                               kernel.compare(arith::CmpIPredicate::ult, last, extent));
+    Value ordered = kernel.both(inside, kernel.compare(arith::CmpIPredicate::sle, offset, last));
+    result.push_back(kernel.either(ordered, kernel.equal(size, kernel.index(0))));
     result.push_back(kernel.compare(arith::CmpIPredicate::sgt, stride, kernel.index(0)));
   }
   return result;
@@ -106,14 +104,14 @@ void emitCopyPiece(const KernelBuilder &kernel, Value source, Value sourceOffset
 
 struct ExtractSliceKernel : step::KernelOpInterface::ExternalModel<ExtractSliceKernel, tensor::ExtractSliceOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     SliceBox box = boxOf(host, op, op->getOperands());
     Value rows = host.product(ArrayRef(box.sizes).take_front(box.cut));
     return box.isContiguous ? host.mul(rows, host.ceilDiv(box.run(host), kRun)) : rows;
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     return host.product(boxOf(host, op, op->getOperands()).sizes);
   }
 
@@ -124,9 +122,9 @@ struct ExtractSliceKernel : step::KernelOpInterface::ExternalModel<ExtractSliceK
     end = kernel.require(box.conditions(kernel), MOERT_KERNEL_BAD_VALUE, begin, end);
     Value source = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
     Value run = box.run(kernel);
-    kernel.forEach(begin, end, [&](Value task) {
-      ColumnBlock block = box.isContiguous ? kernel.columnBlock(task, run, kRun)
-                                           : ColumnBlock{task, kernel.index(0), run};
+    kernel.loop(begin, end, 1, [&](Value task) {
+      ColumnBlock block =
+          box.isContiguous ? kernel.columnBlock(task, run, kRun) : ColumnBlock{task, kernel.index(0), run};
       SmallVector<Value> at = kernel.delinearize(block.outer, ArrayRef(box.sizes).take_front(box.cut));
       for (auto [coordinate, offset, stride] : llvm::zip(at, box.offsets, box.strides))
         coordinate = kernel.add(offset, kernel.mul(coordinate, stride));
@@ -138,7 +136,7 @@ struct ExtractSliceKernel : step::KernelOpInterface::ExternalModel<ExtractSliceK
         return kernel.copy(source, kernel.add(row, block.from), out, kernel.add(target, block.from),
                            kernel.sub(block.to, block.from));
       Value step = kernel.mul(box.strides[box.cut], box.inner);
-      kernel.forEach(kernel.index(0), box.count, [&](Value i) {
+      kernel.loop(kernel.index(0), box.count, 1, [&](Value i) {
         kernel.copy(source, kernel.add(row, kernel.mul(i, step)), out, kernel.add(target, kernel.mul(i, box.inner)),
                     box.inner);
       });
@@ -147,7 +145,7 @@ struct ExtractSliceKernel : step::KernelOpInterface::ExternalModel<ExtractSliceK
   }
 
 private:
-  static SliceBox boxOf(const IndexBuilder &index, Operation *op, ValueRange operands) {
+  static SliceBox boxOf(const LoopEmitter &index, Operation *op, ValueRange operands) {
     return SliceBox(index, cast<OffsetSizeAndStrideOpInterface>(op), operands, operands[0]);
   }
 };
@@ -155,14 +153,14 @@ private:
 /// Each task writes a block of the result: what the destination holds there, and then what the slice covers.
 struct InsertSliceKernel : step::KernelOpInterface::ExternalModel<InsertSliceKernel, tensor::InsertSliceOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     SliceBox box = boxOf(host, op, op->getOperands(), op->getOperand(1));
     Value rows = host.product(ArrayRef(box.extents).take_front(box.cut));
     return host.mul(rows, host.ceilDiv(box.wholeRun(host), kRun));
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     return host.add(host.elements(op->getOperand(0)), host.elements(op->getOperand(1)));
   }
 
@@ -175,7 +173,7 @@ struct InsertSliceKernel : step::KernelOpInterface::ExternalModel<InsertSliceKer
     end = kernel.require(conditions, MOERT_KERNEL_BAD_VALUE, begin, end);
     Value source = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
     Value run = box.wholeRun(kernel);
-    kernel.forEach(begin, end, [&](Value task) {
+    kernel.loop(begin, end, 1, [&](Value task) {
       ColumnBlock block = kernel.columnBlock(task, run, kRun);
       Value row = kernel.mul(block.outer, run);
       emitDestination(kernel, operands[1], out, kernel.add(row, block.from), kernel.add(row, block.to));
@@ -185,7 +183,7 @@ struct InsertSliceKernel : step::KernelOpInterface::ExternalModel<InsertSliceKer
   }
 
 private:
-  static SliceBox boxOf(const IndexBuilder &index, Operation *op, ValueRange operands, Value whole) {
+  static SliceBox boxOf(const LoopEmitter &index, Operation *op, ValueRange operands, Value whole) {
     return SliceBox(index, cast<OffsetSizeAndStrideOpInterface>(op), operands, whole);
   }
 
@@ -195,7 +193,7 @@ private:
       return;
     if (isa<MemRefType>(destination.getType()))
       return kernel.copy(kernel.flatten(destination), from, out, from, kernel.sub(to, from));
-    kernel.forEach(from, to, [&](Value at) { kernel.storeElement(destination, out, at); });
+    kernel.loop(from, to, 1, [&](Value at) { kernel.store(destination, out, at); });
   }
 
   static void emitOverlay(const KernelBuilder &kernel, const SliceBox &box, Value source, Value out, Value row,
@@ -217,7 +215,7 @@ private:
       if (box.isContiguous)
         return emitCopyPiece(kernel, source, piece, out, row, start, box.run(kernel), block);
       Value step = kernel.mul(box.strides[box.cut], box.inner);
-      kernel.forEach(kernel.index(0), box.count, [&](Value i) {
+      kernel.loop(kernel.index(0), box.count, 1, [&](Value i) {
         emitCopyPiece(kernel, source, kernel.add(piece, kernel.mul(i, box.inner)), out, row,
                       kernel.add(start, kernel.mul(i, step)), box.inner, block);
       });
@@ -232,7 +230,7 @@ private:
 /// For each combination of the dimensions before the concatenated one, the inputs' runs follow each other.
 struct ConcatKernel : step::KernelOpInterface::ExternalModel<ConcatKernel, tensor::ConcatOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     int64_t dim = cast<tensor::ConcatOp>(op).getDim();
     Value run = host.index(0);
     for (Value input : op->getOperands())
@@ -241,7 +239,7 @@ struct ConcatKernel : step::KernelOpInterface::ExternalModel<ConcatKernel, tenso
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     Value work = host.index(0);
     for (Value input : op->getOperands())
       work = host.add(work, host.elements(input));
@@ -261,7 +259,7 @@ struct ConcatKernel : step::KernelOpInterface::ExternalModel<ConcatKernel, tenso
     }
     end = kernel.require(conditions(kernel, operands, dim), MOERT_KERNEL_BAD_VALUE, begin, end);
     Value out = kernel.flatten(results[0]);
-    kernel.forEach(begin, end, [&](Value task) {
+    kernel.loop(begin, end, 1, [&](Value task) {
       ColumnBlock block = kernel.columnBlock(task, run, kRun);
       Value row = kernel.mul(block.outer, run), start = kernel.index(0);
       for (auto [input, length] : llvm::zip_equal(inputs, runs)) {
@@ -291,12 +289,12 @@ private:
 /// A task is one row of the result.
 struct PadKernel : step::KernelOpInterface::ExternalModel<PadKernel, tensor::PadOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     return host.product(ArrayRef(resultExtents(host, op)).drop_back());
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
-    IndexBuilder host(builder, loc);
+    LoopEmitter host(builder, loc);
     return host.product(resultExtents(host, op));
   }
 
@@ -316,7 +314,7 @@ struct PadKernel : step::KernelOpInterface::ExternalModel<PadKernel, tensor::Pad
     }
     end = kernel.require(conditions, MOERT_KERNEL_BAD_VALUE, begin, end);
     Value source = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
-    kernel.forEach(begin, end, [&](Value task) {
+    kernel.loop(begin, end, 1, [&](Value task) {
       SmallVector<Value> at = kernel.delinearize(task, ArrayRef(extents).drop_back()), inside;
       for (auto [coordinate, start, size] : llvm::zip(at, low, sizes)) {
         coordinate = kernel.sub(coordinate, start);
@@ -326,21 +324,21 @@ struct PadKernel : step::KernelOpInterface::ExternalModel<PadKernel, tensor::Pad
       Value count = kernel.select(kernel.allOf(inside), sizes.back(), kernel.index(0));
       Value row = kernel.mul(task, extents.back()), from = kernel.add(row, low.back());
       Value to = kernel.add(from, count);
-      auto fill = [&](Value position) { kernel.storeElement(padding, out, position); };
-      kernel.forEach(row, from, fill);
+      auto fill = [&](Value position) { kernel.store(padding, out, position); };
+      kernel.loop(row, from, 1, fill);
       Value sourceRow = kernel.linearize(at, ArrayRef(sizes).drop_back());
       kernel.copy(source, kernel.mul(sourceRow, sizes.back()), out, from, count);
-      kernel.forEach(to, kernel.add(row, extents.back()), fill);
+      kernel.loop(to, kernel.add(row, extents.back()), 1, fill);
     });
     return success();
   }
 
 private:
-  static SmallVector<Value> lowPadding(const IndexBuilder &index, tensor::PadOp pad, ValueRange operands) {
+  static SmallVector<Value> lowPadding(const LoopEmitter &index, tensor::PadOp pad, ValueRange operands) {
     return mixedValues(index, pad.getStaticLow(), operands.slice(1, pad.getLow().size()));
   }
 
-  static SmallVector<Value> resultExtents(const IndexBuilder &index, Operation *op) {
+  static SmallVector<Value> resultExtents(const LoopEmitter &index, Operation *op) {
     auto pad = cast<tensor::PadOp>(op);
     ValueRange operands = op->getOperands();
     SmallVector<Value> low = lowPadding(index, pad, operands);
