@@ -12,6 +12,7 @@
 #include "moec/Dialect/Step/Step.h"
 
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -21,7 +22,7 @@ using namespace mlir;
 using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
-    "moe-raise-gathered-experts", "moe-raise-routers",           "moe-form-dense-matmul",
+    "moe-raise-gathered-experts", "moe-raise-routers", "moe-raise-norms",           "moe-form-dense-matmul",
     "moe-encode-weights",         "linalg-fuse-elementwise-ops", "moe-plan-buffers",
 };
 
@@ -41,12 +42,11 @@ void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options)
   pm.addPass(createFindState());
   // The only pass here without which a graph cannot be lowered.
   pm.addPass(createRaiseMoeNodes());
-  pm.addPass(createRaiseGatheredExperts());
-  pm.addPass(createRaiseRouters());
   pm.addPass(createCanonicalizerPass());
   addOptional(pm, options, createRaiseGatheredExperts());
   // Needs the layers: a router is what their experts and gates come from.
   addOptional(pm, options, createRaiseRouters());
+  addOptional(pm, options, createRaiseNorms());
   pm.addPass(createCanonicalizerPass());
 }
 
@@ -64,18 +64,21 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createDecomposeExperts());
   addOptional(pm, options, createEncodeWeights());
   pm.addPass(createHoistWeightExpressions());
-  addOptional(pm, options, createLinalgElementwiseOpFusionPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  // Only the host function from here on: folding inside a weight's expression would replace its ops by others.
+  OpPassManager &host = pm.nest<func::FuncOp>();
+  addOptional(host, options, createLinalgElementwiseOpFusionPass());
+  host.addPass(createCanonicalizerPass());
+  host.addPass(createCSEPass());
   pm.addPass(createLocateExperts());
 }
 
 void moec::buildSchedulePipeline(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createFormKernels());
   // Extents of dispatches are affine expressions; the step program knows only arithmetic.
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  OpPassManager &host = pm.nest<func::FuncOp>();
+  host.addPass(createLowerAffinePass());
+  host.addPass(createCanonicalizerPass());
+  host.addPass(createCSEPass());
   pm.addPass(createFormStepProgram());
   addOptional(pm.nest<step::ProgramOp>(), options, createPlanBuffers());
 }

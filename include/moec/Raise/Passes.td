@@ -49,6 +49,19 @@ def RaiseRouters : Raise_Pass<"moe-raise-routers"> {
   }];
 }
 
+def RaiseNorms : Raise_Pass<"moe-raise-norms"> {
+  let summary = "turns spelt-out normalisation into nn.rms_norm and nn.layer_norm";
+  let description = [{
+    The RMS and layer norm that exporters write as Mul or Pow, ReduceMean, Add, Sqrt and Div or Mul. A mean of squares that
+    does not become part of a norm gets a remark. Norms that are one node already are left to the lowering.
+    ```mlir
+    %s = onnx.node "Mul"(%x, %x); %m = onnx.node "ReduceMean"(%s); … %y = onnx.node "Mul"(%unit, %w)
+    // becomes
+    %y = nn.rms_norm %x weight %w eps 1.0e-6
+    ```
+  }];
+}
+
 def FindState : Pass<"moe-find-state", "::mlir::ModuleOp"> {
   let summary = "note which outputs of a step are inputs of the next";
   let description = [{
