@@ -3,23 +3,36 @@
 #include "json.h"
 #include "moert/moert.h"
 
+#include <map>
+
 namespace moert::tools {
 
 class TraceReport {
 public:
   explicit TraceReport(const moert_program_t *program);
 
-  // Has sessions created with these options report here.
+  // Has sessions created with these options report here, also their routing, which goes on to whom it went before.
   void attach(moert_session_options_t &options);
   // Once, after the last run.
   std::string finish();
 
 private:
-  void record(const moert_trace_dispatch_t &dispatch);
+  struct ExpertWeight {
+    size_t layer;
+    std::vector<moert_expert_range_t> ranges;
+  };
+
+  void recordRouting(size_t layer, int64_t choices, const int32_t *experts);
+  void recordDispatch(const moert_trace_dispatch_t &dispatch);
   void writeWeights(const moert_trace_dispatch_t &dispatch);
+  void writeRange(const char *name, uint64_t offset, uint64_t bytes);
   void beginEvent(const char *name, uint32_t thread, uint64_t beginNs, uint64_t endNs);
 
   const moert_program_t *program;
+  std::map<uint32_t, ExpertWeight> expertWeights;  // by weight
+  std::vector<std::vector<bool>> activeExperts;    // by layer, as routed last
+  moert_routing_fn nextRouting = nullptr;
+  void *nextRoutingContext = nullptr;
   JsonWriter json;
 };
 
