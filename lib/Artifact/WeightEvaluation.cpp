@@ -68,7 +68,11 @@ FailureOr<WeightView> ExpressionEvaluator::evaluate(Value value) {
     Operation *op = next.getDefiningOp();
     if (values.contains(next) || isa<tensor::EmptyOp>(op) || !needed.insert(op))
       continue;
-    llvm::append_range(worklist, op->getOperands());
+    // The destination of a transposition holds nothing.
+    if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
+      worklist.push_back(transpose.getInput());
+    else
+      llvm::append_range(worklist, op->getOperands());
   }
   for (Operation &op : *value.getDefiningOp()->getBlock()) {
     if (!needed.contains(&op))
@@ -98,11 +102,13 @@ FailureOr<PanelPacking> ExpressionEvaluator::evaluatePacking(PackPanelsOp op) {
 
 FailureOr<WeightView> ExpressionEvaluator::compute(Operation *op) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  if (!isa<LoadWeightOp, onnx::ConstantOp>(op) && WeightView::elementSize(type.getElementType()) == 0)
+  if (!isa<LoadWeightOp, onnx::ConstantOp, arith::ConstantOp>(op) && WeightView::elementSize(type.getElementType()) == 0)
     return op->emitOpError("cannot compute elements of ") << type.getElementType() << ", which are parts of a byte";
   return llvm::TypeSwitch<Operation *, FailureOr<WeightView>>(op)
       .Case([&](LoadWeightOp load) { return loadWeight(load); })
       .Case([&](onnx::ConstantOp constant) { return readElements(constant.getValue()); })
+      .Case([&](arith::ConstantOp constant) { return readElements(cast<ElementsAttr>(constant.getValue())); })
+      .Case([&](arith::ConstantOp constant) { return readElements(cast<ElementsAttr>(constant.getValue())); })
       .Case([&](tensor::ExtractSliceOp slice) { return this->slice(slice); })
       .Case([&](linalg::TransposeOp transpose) { return this->transpose(transpose); })
       .Case([&](tensor::ExpandShapeOp expand) { return this->expand(expand); })

@@ -43,7 +43,7 @@ static LogicalResult verifyExpression(WeightOp op) {
     return emitBreach(op, "C4") << "expected an expression of one block";
   Block &block = region.front();
   for (Operation &nested : block) {
-    bool known = isa<LoadWeightOp, PackPanelsOp, DequantizeOp, YieldOp, onnx::ConstantOp, tensor::ExtractSliceOp,
+    bool known = isa<LoadWeightOp, PackPanelsOp, DequantizeOp, YieldOp, onnx::ConstantOp, arith::ConstantOp, tensor::ExtractSliceOp,
                      tensor::ConcatOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::EmptyOp,
                      linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(nested);
     if (!known)

@@ -20,7 +20,7 @@ def Moe_WeightOp : Moe_Op<"weight", [Symbol, IsolatedFromAbove, NoRegionArgument
     - C3: a #moe.file source has as many bytes as the type; elements have the type.
     - C4: the region holds only moe.load_weight and the ops of WeightExpression (moe.pack_panels, moe.dequantize,
       tensor.extract_slice, tensor.concat, tensor.collapse_shape, tensor.expand_shape, linalg.transpose with a
-      tensor.empty, arith.extf, arith.truncf, onnx.constant) and ends in moe.yield of the type.
+      tensor.empty, arith.extf, arith.truncf, arith.constant, onnx.constant) and ends in moe.yield of the type.
     ```mlir
     moe.weight @w : tensor<8x64x32xf32> source(#moe.file<"model.onnx", 4096, 65536>)
     ```
