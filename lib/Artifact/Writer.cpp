@@ -144,8 +144,9 @@ private:
       if (auto pack = yield.getValue().getDefiningOp<moe::PackPanelsOp>()) {
         encoding = MOERT_ENCODING_PANELS_16;
         shape = SmallVector<int64_t>(cast<RankedTensorType>(pack.getW().getType()).getShape());
+        // Gate and linear panels are filled up one by one.
         if (pack.getLinear())
-          shape[1] *= 2;
+          shape[1] = type.getDimSize(1) * type.getDimSize(3);
       }
     }
     return {pools.string(weight.getSymName()), elementType(type.getElementType()), encoding, pools.dims(shape),

@@ -78,6 +78,26 @@ static LogicalResult evaluateOp(tensor::CastOp op, Values &values) {
   return success();
 }
 
+static LogicalResult evaluateOp(arith::IndexCastOp op, Values &values) {
+  const HostTensor &source = values.operands[0];
+  HostTensor &result = values.addResult(source.getShape());
+  for (int64_t position : llvm::seq(source.getSize()))
+    result.setInteger(position, source.integer(position));
+  return success();
+}
+
+static LogicalResult evaluateOp(tensor::ExtractOp op, Values &values) {
+  const HostTensor &source = values.operands[0];
+  SmallVector<int64_t> index;
+  for (auto [position, extent] : llvm::zip_equal(values.operands.drop_front(), source.getShape())) {
+    index.push_back(position.integer(0));
+    if (index.back() < 0 || index.back() >= extent)
+      return op.emitError() << "index " << index.back() << " is out of range for an extent of " << extent;
+  }
+  values.addResult({}).copyElement(0, source, source.offset(index));
+  return success();
+}
+
 static LogicalResult evaluateOp(tensor::DimOp op, Values &values) {
   int64_t axis = values.operands[1].integer(0);
   if (axis < 0 || axis >= values.operands[0].getRank())
@@ -108,7 +128,8 @@ FailureOr<SmallVector<HostTensor>> moec::reference::evaluate(Operation *op, Arra
           .Case<nn::GatherOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ScatterElementsOp, nn::ScatterNdOp, nn::TopKOp,
                 nn::CumSumOp, nn::CountNonzeroOp, nn::NonzeroOp, nn::SoftmaxOp, nn::RmsNormOp, nn::LayerNormOp,
                 nn::RotaryOp, nn::AttentionOp>(run)
-          .Case<arith::ConstantOp, onnx::ConstantOp, tensor::EmptyOp, tensor::CastOp, tensor::DimOp>(run)
+          .Case<arith::ConstantOp, arith::IndexCastOp, onnx::ConstantOp, tensor::CastOp, tensor::DimOp, tensor::EmptyOp,
+                tensor::ExtractOp>(run)
           .Default([](Operation *unknown) { return unknown->emitError("has no reference evaluation"); });
   if (failed(status))
     return failure();

@@ -88,7 +88,8 @@ static LogicalResult verifyProduct(GroupedMatmulOp op) {
 
   GateLayout layout = op.getActivation().getLayout();
   int64_t columns = op.getColumns();
-  if (layout == GateLayout::Separate || (layout == GateLayout::Panels && !op.isPacked()))
+  bool isStored = layout == GateLayout::Panels;
+  if (op.getActivation().isGated() && (layout == GateLayout::Separate || isStored != op.isPacked()))
     return emitBreach(op, "C5") << "expected a layout other than " << stringifyGateLayout(layout) << " with "
                                 << (op.isPacked() ? "packed" : "unpacked") << " weights";
   if (columns < 0 || (op.getActivation().isGated() && columns % 2 != 0))

@@ -92,6 +92,13 @@ func.func @layout(%x: tensor<?x4xf32>, %w: tensor<1x6x4xf32>) {
   return
 }
 // -----
+func.func @packed_layout(%x: tensor<?x4xf32>, %w: tensor<1x1x4x16xf32>) {
+  // expected-error @+1 {{C5: expected a layout other than interleaved with packed weights}}
+  %0 = moe.grouped_matmul %x by %w columns 6 activation(<kind = swiglu, layout = interleaved>)
+    : (tensor<?x4xf32>, tensor<1x1x4x16xf32>) -> tensor<?x3xf32>
+  return
+}
+// -----
 func.func @odd(%x: tensor<?x4xf32>, %w: tensor<1x7x4xf32>) {
   // expected-error @+1 {{C5: expected an even number of columns for a gated activation, found 7}}
   %0 = moe.grouped_matmul %x by %w columns 7 activation(<kind = swiglu, layout = interleaved>)

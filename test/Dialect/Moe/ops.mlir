@@ -20,6 +20,15 @@ moe.weight @packed : tensor<8x4x32x16xf32> {
   moe.yield %p : tensor<8x4x32x16xf32>
 }
 
+// CHECK: moe.weight @padded : tensor<3xf32> {
+// CHECK:   arith.constant dense<0.000000e+00> : tensor<1xf32>
+moe.weight @padded : tensor<3xf32> {
+  %z = arith.constant dense<0.0> : tensor<1xf32>
+  %v = onnx.constant dense<1.0> : tensor<2xf32> : tensor<2xf32>
+  %p = tensor.concat dim(0) %v, %z : (tensor<2xf32>, tensor<1xf32>) -> tensor<3xf32>
+  moe.yield %p : tensor<3xf32>
+}
+
 // CHECK-LABEL: func @pieces
 func.func @pieces(%l: tensor<?x8xf32>, %bias: tensor<8xf32>, %x: tensor<?x32xf32>) -> tensor<?x32xf32> {
   // CHECK: moe.route %{{.*}} router(<score = softmax, over = all, k = 2>) : tensor<?x8xf32> -> tensor<?x2xi32>, tensor<?x2xf32>

@@ -53,8 +53,8 @@ def Moe_GroupedMatmulOp : Moe_Op<"grouped_matmul", [Pure, AttrSizedOperandSegmen
     - C3: offsets is tensor<(E+1)xi32>; E = 1 without it. order is tensor<Rxi32> and needs offsets; scale is
       tensor<TxKxf32> with T = M and K = `rows_per_token` and needs order; `rows_per_token` >= 1, and 1 without order.
     - C4: bias is tensor<ExN>, or [E, 16 P] in panel order with layout panels.
-    - C5: a gated activation has layout interleaved, concatenated or (packed only) panels, and N is even. With panels,
-      panel 2i holds 16 gate columns and panel 2i+1 the linear columns.
+    - C5: a gated activation has layout panels with packed weights, interleaved or concatenated with unpacked ones, and
+      N is even. With panels, panel 2i holds 16 gate columns and panel 2i+1 the linear columns.
     - C6: the result is tensor<RxN>, or tensor<RxN/2> if the activation is gated, with R the extent of order, or of x
       without it; its element type is x's.
   }];
