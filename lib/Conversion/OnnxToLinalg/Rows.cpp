@@ -1,7 +1,6 @@
 //===- Rows.cpp - the tables of operators -------------------------------------===//
 
 #include "Rows.h"
-#include "moec/Conversion/OnnxRows.h"
 
 using namespace mlir;
 using namespace moec;
@@ -33,10 +32,4 @@ const Row *RowTable::find(StringRef domain, StringRef opType, int64_t version) c
 
 const ScalarRow *RowTable::findScalar(StringRef domain, StringRef opType) const {
   return domain.empty() ? scalar.lookup(opType) : nullptr;
-}
-
-void moec::forEachOnnxRow(function_ref<void(StringRef, StringRef, int64_t, int64_t)> visit) {
-  for (ArrayRef<Row> family : families())
-    for (const Row &row : family)
-      visit(row.domain, row.opType, row.since, row.until);
 }
