@@ -89,14 +89,10 @@ Type GraphBuilder::getType(const TypeProto *type, const Twine &what) {
   }
   if (!tensor.has_shape())
     return UnrankedTensorType::get(elementType);
+  // Inference gives a negative extent where a node cannot run, as in a branch that is not taken.
   SmallVector<int64_t> shape;
-  for (const auto &dim : tensor.shape().dim()) {
-    if (dim.has_dim_value() && dim.dim_value() < 0) {
-      reporter.error() << what << " has a negative dimension, found " << dim.dim_value();
-      return {};
-    }
-    shape.push_back(dim.has_dim_value() ? dim.dim_value() : ShapedType::kDynamic);
-  }
+  for (const auto &dim : tensor.shape().dim())
+    shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : ShapedType::kDynamic);
   return RankedTensorType::get(shape, elementType);
 }
 
@@ -382,6 +378,9 @@ LogicalResult GraphBuilder::buildMain(func::FuncOp func) {
     Type type = getType(&input.type(), "input '" + Twine(input.name()) + "'");
     if (!type)
       return failure();
+    for (const auto &dim : input.type().tensor_type().shape().dim())
+      if (dim.dim_value() < 0)
+        return reporter.error() << "input '" << input.name() << "' has a negative dimension, found " << dim.dim_value();
     types.push_back(type);
     attributes.push_back(getSignatureAttrs(input.name(), input.type()));
     Location loc = NameLoc::get(builder.getStringAttr(input.name()), reporter.getLoc());

@@ -15,7 +15,6 @@ using ::onnx::NodeProto;
 
 /// From 4 on an initializer need not be an input.
 static constexpr int64_t minIrVersion = 4, maxIrVersion = ::onnx::IR_VERSION;
-static constexpr int64_t minOpset = 13, maxOpset = 28;
 
 int64_t moec::reader::getOpset(const ModelProto &model, StringRef domain) {
   for (const auto &opset : model.opset_import())
@@ -41,6 +40,8 @@ LogicalResult moec::reader::checkVersions(const OnnxModel &model, const Reporter
                               << opset.version();
   }
   int64_t opset = getOpset(proto, "");
+  if (opset == 0)
+    return reporter.error() << "the model imports no version of domain 'ai.onnx'";
   if (opset < minOpset || opset > maxOpset)
     return reporter.error() << "unsupported opset: expected " << minOpset << " to " << maxOpset << ", found " << opset;
   return success();

@@ -15,31 +15,56 @@ const SchemaRegistry &SchemaRegistry::get() {
 SchemaRegistry::SchemaRegistry() {
   for (OpSchema &schema : getContribSchemas())
     add(std::move(schema));
+  for (const OpSchema &schema : ::onnx::OpSchemaRegistry::get_all_schemas_with_history()) {
+    std::string opType = schema.Name();
+    // These two look at the type of their operand, whatever its rank.
+    if (!schema.domain().empty() || !schema.has_data_propagation_function() || opType == "Shape" || opType == "Size")
+      continue;
+    ::onnx::DataPropagationFunction original = schema.GetDataPropagationFunction();
+    copy(schema).PartialDataPropagationFunction([opType, original](::onnx::DataPropagationContext &context) {
+      if (mayPropagate(opType, context))
+        original(context);
+    });
+  }
+  change("Div", [](OpSchema &schema) {
+    schema.PartialDataPropagationFunction([](::onnx::DataPropagationContext &context) {
+      if (mayPropagate("Div", context))
+        propagateDiv(context);
+    });
+  });
   refine("Range", refineRange);
   refine("Reshape", refineReshape);
   refine("Slice", refineSlice);
   refine("TopK", refineTopK);
-  replace("Div", [](OpSchema &schema) { schema.PartialDataPropagationFunction(propagateDiv); });
 }
 
 void SchemaRegistry::add(OpSchema schema) {
   schema.Finalize();
-  const OpSchema &stored = schemas.emplace_back(std::move(schema));
+  OpSchema &stored = schemas.emplace_back(std::move(schema));
   byOperator[{stored.domain(), stored.Name()}][stored.SinceVersion()] = &stored;
 }
 
-void SchemaRegistry::replace(const std::string &opType, const std::function<void(OpSchema &)> &change) {
-  int version = ::onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at("").second;
-  while (const OpSchema *schema = ::onnx::OpSchemaRegistry::Instance()->GetSchema(opType, version, "")) {
-    OpSchema &copy = schemas.emplace_back(*schema);
-    change(copy);
-    byOperator[{"", opType}][schema->SinceVersion()] = &copy;
-    version = schema->SinceVersion() - 1;
+OpSchema &SchemaRegistry::copy(const OpSchema &schema) {
+  // All versions, since an operator that is ours is not looked up elsewhere.
+  auto [entry, isNew] = byOperator.try_emplace({"", schema.Name()});
+  if (isNew) {
+    int version = maxOpset;
+    while (const OpSchema *other = ::onnx::OpSchemaRegistry::Instance()->GetSchema(schema.Name(), version, "")) {
+      entry->second[other->SinceVersion()] = &schemas.emplace_back(*other);
+      version = other->SinceVersion() - 1;
+    }
   }
+  return *entry->second.at(schema.SinceVersion());
+}
+
+void SchemaRegistry::change(const std::string &opType, const std::function<void(OpSchema &)> &change) {
+  copy(*::onnx::OpSchemaRegistry::Instance()->GetSchema(opType, maxOpset, ""));
+  for (auto &[version, schema] : byOperator.at({"", opType}))
+    change(*schema);
 }
 
 void SchemaRegistry::refine(const std::string &opType, ::onnx::InferenceFunction refinement) {
-  replace(opType, [&](OpSchema &schema) {
+  change(opType, [&](OpSchema &schema) {
     ::onnx::InferenceFunction original = schema.GetTypeAndShapeInferenceFunction();
     schema.TypeAndShapeInferenceFunction([original, refinement](InferenceContext &context) {
       original(context);

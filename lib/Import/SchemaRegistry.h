@@ -11,6 +11,9 @@
 
 namespace moec::reader {
 
+/// Versions of the default domain that we know.
+constexpr int minOpset = 13, maxOpset = 28;
+
 /// Schemas of the default domain from ONNX, some with a more precise shape inference, and those of `com.microsoft` that
 /// exporters emit. Other domains have none.
 class SchemaRegistry final : public ::onnx::ISchemaRegistry {
@@ -23,13 +26,15 @@ public:
 private:
   SchemaRegistry();
   void add(::onnx::OpSchema schema);
-  /// Replaces all versions of an operator by copies that `change` has been applied to.
-  void replace(const std::string &opType, const std::function<void(::onnx::OpSchema &)> &change);
+  /// Our own copy of a schema of ONNX, made at the first call.
+  ::onnx::OpSchema &copy(const ::onnx::OpSchema &schema);
+  /// Applies `change` to our copies of all versions of an operator.
+  void change(const std::string &opType, const std::function<void(::onnx::OpSchema &)> &change);
   void refine(const std::string &opType, ::onnx::InferenceFunction refinement);
 
   std::deque<::onnx::OpSchema> schemas;
   /// By domain and operator, then since-version.
-  std::map<std::pair<std::string, std::string>, std::map<int, const ::onnx::OpSchema *>> byOperator;
+  std::map<std::pair<std::string, std::string>, std::map<int, ::onnx::OpSchema *>> byOperator;
 };
 
 /// Schemas of ONNX Runtime's own operators: those of `com.microsoft`, and SimplifiedLayerNormalization, which exporters
@@ -43,6 +48,9 @@ void refineSlice(::onnx::InferenceContext &context);
 void refineTopK(::onnx::InferenceContext &context);
 /// Propagation of known values where ONNX has none.
 void propagateDiv(::onnx::DataPropagationContext &context);
+/// Whether ONNX's propagation may be asked: it takes values as lists, without a rank, so that it is wrong about, or refuses,
+/// operands of higher rank.
+bool mayPropagate(const std::string &opType, ::onnx::DataPropagationContext &context);
 
 } // namespace moec::reader
 

@@ -184,6 +184,25 @@ void moec::reader::refineRange(InferenceContext &context) {
     *result->mutable_dim(0) = extent->dim(0);
 }
 
+bool moec::reader::mayPropagate(const std::string &opType, ::onnx::DataPropagationContext &context) {
+  // Longer lists are data, not shapes.
+  constexpr int64_t maxValues = 64;
+  for (size_t i = 0; i < context.getNumInputs(); ++i) {
+    const ::onnx::TypeProto *type = context.getInputType(i);
+    if (!type)
+      continue;
+    if (!hasShape(*type) || !type->has_tensor_type())
+      return false;
+    const TensorShapeProto &shape = type->tensor_type().shape();
+    if (shape.dim_size() > 1 || (shape.dim_size() == 1 && shape.dim(0).dim_value() > maxValues))
+      return false;
+    // A list gets a second axis, a scalar its first.
+    if (opType == "Unsqueeze" && i == 0 && shape.dim_size() != 0)
+      return false;
+  }
+  return true;
+}
+
 /// Quotients of known integers; ONNX follows sums and products but not these.
 void moec::reader::propagateDiv(::onnx::DataPropagationContext &context) {
   const TensorShapeProto *dividend = context.getInputData(0), *divisor = context.getInputData(1);
