@@ -56,16 +56,7 @@ TextSignature::TextSignature(const moert_program_t *program)
     throw ToolError("cannot generate: the model has no input 'input_ids'");
 }
 
-TextModel::TextModel(const moert_program_t *program, const moert_session_options_t &options)
-    : signature(program), session(createSession(program, options)) {}
-
-void TextModel::reset() {
-  text.clear();
-  check(moert_session_state_reset(session.get()));
-}
-
-Tensor TextModel::makeInput(const TextSignature::Input &input, const std::vector<int64_t> &tokens,
-                            int64_t before) const {
+Tensor makeTextInput(const TextSignature::Input &input, const std::vector<int64_t> &tokens, int64_t before) {
   const auto added = static_cast<int64_t>(tokens.size());
   const bool isMask = input.role == TextSignature::Role::Mask;
   const int64_t length = isMask ? before + added : added;
@@ -78,18 +69,27 @@ Tensor TextModel::makeInput(const TextSignature::Input &input, const std::vector
   return tensor;
 }
 
-void TextModel::readScores() {
+std::vector<double> readLastScores(moert_session_t *session, size_t logits) {
   moert_tensor_view_t view;
-  check(moert_session_output(session.get(), signature.logits, &view));
+  check(moert_session_output(session, logits, &view));
   const int64_t vocabulary = view.rank ? view.dims[view.rank - 1] : 0;
   if (vocabulary == 0 || view.byte_size == 0)
     throw ToolError("cannot generate: output of type " + describeTensor(view) + " has no scores");
   const auto count = static_cast<int64_t>(view.byte_size / moert_element_type_size(view.element_type));
-  scores.resize(static_cast<size_t>(vocabulary));
+  std::vector<double> scores(static_cast<size_t>(vocabulary));
   for (int64_t i = 0; i < vocabulary; ++i) {
     const double score = getElement(view, count - vocabulary + i);
     scores[static_cast<size_t>(i)] = std::isnan(score) ? -std::numeric_limits<double>::infinity() : score;
   }
+  return scores;
+}
+
+TextModel::TextModel(const moert_program_t *program, const moert_session_options_t &options)
+    : signature(program), session(createSession(program, options)) {}
+
+void TextModel::reset() {
+  text.clear();
+  check(moert_session_state_reset(session.get()));
 }
 
 void TextModel::append(const std::vector<int64_t> &tokens) {
@@ -98,11 +98,11 @@ void TextModel::append(const std::vector<int64_t> &tokens) {
   std::vector<Tensor> tensors;
   std::vector<moert_tensor_view_t> views;
   for (const TextSignature::Input &input : signature.inputs)
-    tensors.push_back(signature.hasState ? makeInput(input, tokens, before) : makeInput(input, text, 0));
+    tensors.push_back(signature.hasState ? makeTextInput(input, tokens, before) : makeTextInput(input, text, 0));
   for (Tensor &tensor : tensors)
     views.push_back(tensor.getView());
   check(moert_session_step(session.get(), views.data(), views.size(), nullptr, 0));
-  readScores();
+  scores = readLastScores(session.get(), signature.logits);
 }
 
 std::vector<int64_t> tokenize(const moert_program_t *program, const std::string &text) {

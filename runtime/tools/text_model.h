@@ -19,6 +19,11 @@ struct TextSignature {
   bool hasState;
 };
 
+// Values of an input for `tokens` that follow `before` others.
+Tensor makeTextInput(const TextSignature::Input &input, const std::vector<int64_t> &tokens, int64_t before);
+// Scores of the last token of the last step; NaN counts as the least.
+std::vector<double> readLastScores(moert_session_t *session, size_t logits);
+
 class TextModel {
 public:
   TextModel(const moert_program_t *program, const moert_session_options_t &options);
@@ -30,9 +35,6 @@ public:
   const std::vector<double> &getScores() const { return scores; }
 
 private:
-  Tensor makeInput(const TextSignature::Input &input, const std::vector<int64_t> &tokens, int64_t before) const;
-  void readScores();
-
   TextSignature signature;
   SessionHandle session;
   std::vector<int64_t> text;
