@@ -29,6 +29,7 @@ private:
   void emitPanels(Value panelBegin, Value panelEnd);
   void emitRowBlock(Value firstRow, Value rows, Value panelBegin, Value panelEnd);
   void emitMicroKernel(int64_t rows, int64_t panels, Value firstRow, Value panel, Value tileColumn);
+  void prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Value k);
   void emitEpilogue(Value firstRow, Value rows, Value panelBegin, Value panelEnd);
   void emitResultVector(Value tileRow, Value place, Value tileColumn, Value unit, Value mask);
 
@@ -80,6 +81,24 @@ void PackedMatmul::packRows() {
   emit.loop(emit.index(0), rowCount, 1, [&](Value row) { packRow(row); });
 }
 
+void PackedMatmul::prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Value k) {
+  // Rows of a panel are cache lines of f32. The first level gets what comes soon, which may lie in the next panel; the
+  // second level the panels that follow while these are computed with. A tile of four panels is bound by memory: the
+  // processor's own prefetching keeps up with its plain streams.
+  constexpr int64_t linesAhead = 32;
+  bool computeBound = int64_t(tilePanels.size()) < widestPanels;
+  Value zero = emit.index(0), soon = emit.add(k, linesAhead);
+  for (auto [i, at] : llvm::enumerate(tilePanels)) {
+    memref::PrefetchOp::create(emit.builder, emit.loc, task.w, ValueRange{task.expert, at, soon, zero},
+                               /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+    if (!computeBound)
+      continue;
+    Value next = emit.min(emit.add(panel, tilePanels.size() + i), emit.index(panels - 1));
+    memref::PrefetchOp::create(emit.builder, emit.loc, task.w, ValueRange{task.expert, next, k, zero},
+                               /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+  }
+}
+
 void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, Value firstRow, Value panel, Value tileColumn) {
   // At the edge of the weight a tile repeats the last panel; the epilogue skips what lies beyond.
   SmallVector<Value> panelAt;
@@ -92,6 +111,7 @@ void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, Value first
   SmallVector<Value> zeros(rows * tilePanels, emit.real(vectorType, 0.0));
   auto multiplyAdd = [&](Value k, ValueRange sums) {
     SmallVector<Value> next, weights;
+    prefetchWeights(panel, panelAt, k);
     for (Value at : panelAt)
       weights.push_back(emit.loadReals(task.w, {task.expert, at, k, emit.index(0)}, panelWidth));
     for (int64_t i = 0; i < rows; ++i) {
