@@ -232,8 +232,11 @@ Value TensorEmitter::reduce(Value input, ArrayRef<int64_t> axes, bool isUnsigned
   Type element = computeType(typeOfTensor(input).getElementType());
   ScalarBody host{builder, isUnsigned};
   Value start = fill(result, init(host, element));
+  SmallVector<AffineExpr> keptPlaces;
+  for (int64_t loop = 0; loop < kept; ++loop)
+    keptPlaces.push_back(builder.getAffineDimExpr(loop));
   SmallVector<AffineMap> maps = {AffineMap::get(rank, 0, places, builder.getContext()),
-                                 builder.getMultiDimIdentityMap(rank).getMajorSubMap(kept)};
+                                 AffineMap::get(rank, 0, keptPlaces, builder.getContext())};
   auto buildBody = [&](OpBuilder &nested, Location loc, ValueRange arguments) {
     ScalarBody scalar{ImplicitLocOpBuilder(loc, nested), isUnsigned};
     Value combined = combine(scalar, {arguments[1], scalar.widen(arguments[0])});

@@ -245,6 +245,9 @@ Value TensorEmitter::slice(Value tensor, ArrayRef<Value> offsets, ArrayRef<Value
   SmallVector<Value> known;
   for (Value size : sizes)
     known.push_back(index.representative(size));
+  // The verifier has no offset to accept in a dimension of extent 0.
+  if (llvm::any_of(known, [](Value size) { return IndexArithmetic::isConstant(size, 0); }))
+    return empty(sizes, typeOfTensor(tensor).getElementType());
   auto type = typeOf(sizes, typeOfTensor(tensor).getElementType());
   return withExtents(tensor::ExtractSliceOp::create(builder, type, tensor, foldResults(offsets), foldResults(known),
                                                     foldResults(strides)),
