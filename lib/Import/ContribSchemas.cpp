@@ -44,8 +44,8 @@ static std::vector<Row> getRows() {
        inferGatherBlockQuantized},
       {"GroupQueryAttention", 7, 17, 1, 4,
        "num_heads:i! kv_num_heads:i! scale:f softcap:f do_rotary:i rotary_interleaved:i local_window_size:i "
-       "smooth_softmax:i qk_output:i causal:i sliding_window_cache:i kv_cache_bit_width:i k_quant_type:s v_quant_type:s "
-       "qk_norm_epsilon:f q_norm_epsilon:f k_norm_epsilon:f",
+       "smooth_softmax:i qk_output:i causal:i sliding_window_cache:i kv_cache_bit_width:i k_quant_type:s "
+       "v_quant_type:s qk_norm_epsilon:f q_norm_epsilon:f k_norm_epsilon:f",
        inferGroupQueryAttention},
       {"MultiHeadAttention", 1, 10, 1, 4, "num_heads:i! scale:f mask_filter_value:f unidirectional:i",
        inferMultiHeadAttention},
@@ -55,7 +55,8 @@ static std::vector<Row> getRows() {
       {"SkipLayerNormalization", 3, 5, 1, 4, "epsilon:f", inferSkipLayerNorm},
       {"SimplifiedLayerNormalization", 2, 2, 1, 2, "axis:i epsilon:f stash_type:i", inferSimplifiedLayerNorm},
       {"GatedAdd", 3, 4, 1, 1, "", inferLikeFirst},
-      {"LinearAttention", 3, 6, 2, 2, "q_num_heads:i! kv_num_heads:i! update_rule:s scale:f chunk_size:i state_window:i",
+      {"LinearAttention", 3, 6, 2, 2,
+       "q_num_heads:i! kv_num_heads:i! update_rule:s scale:f chunk_size:i state_window:i",
        inferLinearAttention},
       {"CausalConvWithState", 2, 4, 2, 3,
        "activation:s ndim:i dilation:i channels_last:i state_channels_last:i state_length:i state_window:i "

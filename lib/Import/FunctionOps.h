@@ -7,8 +7,8 @@
 
 namespace moec::reader {
 
-/// Infers the types of all values. Operators of the default domain that have a function body and that `options` does not
-/// know are replaced by that body, until there are none. Makes all names unique.
+/// Infers the types of all values. Operators of the default domain that have a function body and that `options` does
+/// not know are replaced by that body, until there are none. Makes all names unique.
 mlir::LogicalResult inferAndExpand(OnnxModel &model, const ImportOptions &options, const Reporter &reporter);
 
 } // namespace moec::reader

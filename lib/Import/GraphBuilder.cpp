@@ -2,6 +2,7 @@
 
 #include "GraphBuilder.h"
 #include "ModelChecks.h"
+#include "ProtoConverter.h"
 #include "SchemaRegistry.h"
 #include "TensorData.h"
 #include "moec/Dialect/Moe/Moe.h"
@@ -24,7 +25,7 @@ namespace {
 class GraphBuilder {
 public:
   GraphBuilder(OnnxModel &model, const Reporter &reporter)
-      : model(model), reporter(reporter), builder(&reporter.getContext()) {}
+      : model(model), reporter(reporter), protos(reporter), builder(&reporter.getContext()) {}
 
   FailureOr<OwningOpRef<ModuleOp>> build();
 
@@ -37,18 +38,12 @@ private:
   LogicalResult buildConstant(const NodeProto &node);
   LogicalResult buildSubgraph(const NodeProto &node, const GraphProto &graph, Region &region);
   LogicalResult buildResults(func::FuncOp func);
-  FailureOr<Attribute> getAttribute(const NodeProto &node, const AttributeProto &attribute);
-  FailureOr<ElementsAttr> getElementsAttr(const TensorProto &tensor, StringRef name);
-
-  /// The MLIR type of an inferred type, or null with an error that begins with `what`.
-  Type getType(const TypeProto *type, const Twine &what);
-  ArrayAttr getSymbols(const TypeProto *type);
-  DictionaryAttr getSignatureAttrs(StringRef name, const TypeProto &declared);
   Value getValue(StringRef name);
   Value getAbsent();
 
   OnnxModel &model;
   const Reporter &reporter;
+  ProtoConverter protos;
   OpBuilder builder;
   StringMap<Value> values;
   StringMap<const TypeProto *> types;
@@ -73,63 +68,14 @@ static void collectUses(const GraphProto &graph, llvm::StringSet<> &used) {
 }
 
 //===----------------------------------------------------------------------===//
-// Types
-//===----------------------------------------------------------------------===//
-
-Type GraphBuilder::getType(const TypeProto *type, const Twine &what) {
-  if (!type || !type->has_tensor_type()) {
-    reporter.error() << what << " is not a tensor: sequences, maps and optionals are not supported";
-    return {};
-  }
-  const TypeProto::Tensor &tensor = type->tensor_type();
-  Type elementType = getElementType(reporter.getContext(), tensor.elem_type());
-  if (!elementType) {
-    reporter.error() << what << " has unsupported element type " << getDataTypeName(tensor.elem_type());
-    return {};
-  }
-  if (!tensor.has_shape())
-    return UnrankedTensorType::get(elementType);
-  // Inference gives a negative extent where a node cannot run, as in a branch that is not taken.
-  SmallVector<int64_t> shape;
-  for (const auto &dim : tensor.shape().dim())
-    shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : ShapedType::kDynamic);
-  return RankedTensorType::get(shape, elementType);
-}
-
-ArrayAttr GraphBuilder::getSymbols(const TypeProto *type) {
-  SmallVector<StringRef> symbols;
-  if (type)
-    for (const auto &dim : type->tensor_type().shape().dim())
-      symbols.push_back(dim.has_dim_value() ? "" : StringRef(dim.dim_param()));
-  return builder.getStrArrayAttr(symbols);
-}
-
-DictionaryAttr GraphBuilder::getSignatureAttrs(StringRef name, const TypeProto &declared) {
-  return builder.getDictionaryAttr(
-      {builder.getNamedAttr("onnx.name", builder.getStringAttr(name)),
-       builder.getNamedAttr("onnx.elem_type", builder.getI32IntegerAttr(declared.tensor_type().elem_type())),
-       builder.getNamedAttr("onnx.dims", getSymbols(&declared))});
-}
-
-//===----------------------------------------------------------------------===//
 // Constants
 //===----------------------------------------------------------------------===//
-
-FailureOr<ElementsAttr> GraphBuilder::getElementsAttr(const TensorProto &tensor, StringRef name) {
-  Type elementType = getElementType(reporter.getContext(), tensor.data_type());
-  if (!elementType)
-    return reporter.error() << "tensor '" << name << "': unsupported element type "
-                            << getDataTypeName(tensor.data_type());
-  std::string bytes = getRawBytes(tensor);
-  auto type = RankedTensorType::get(getDims(tensor), elementType);
-  return cast<ElementsAttr>(getElements(type, bytes));
-}
 
 LogicalResult GraphBuilder::buildInitializers(const GraphProto &graph) {
   for (const TensorProto &initializer : graph.initializer()) {
     if (!used.contains(initializer.name()))
       continue;
-    FailureOr<ElementsAttr> elements = getElementsAttr(initializer, initializer.name());
+    FailureOr<ElementsAttr> elements = protos.getElementsAttr(initializer, initializer.name());
     if (failed(elements))
       return failure();
     Location loc = NameLoc::get(builder.getStringAttr(initializer.name()), reporter.getLoc());
@@ -149,9 +95,10 @@ LogicalResult GraphBuilder::buildWeights(ModuleOp module, func::FuncOp func) {
     if (tensor.source.path.empty())
       source = getElements(type, std::exchange(tensor.source.bytes, {}));
     else
-      source = moec::moe::FileAttr::get(&reporter.getContext(), tensor.source.path, tensor.source.offset, tensor.source.size);
-    auto weight = moec::moe::WeightOp::create(builder, loc, builder.getStringAttr(tensor.name), /*sym_visibility=*/nullptr,
-                                        TypeAttr::get(type), source);
+      source = moec::moe::FileAttr::get(&reporter.getContext(), tensor.source.path, tensor.source.offset,
+                                        tensor.source.size);
+    auto weight = moec::moe::WeightOp::create(builder, loc, builder.getStringAttr(tensor.name),
+                                              /*sym_visibility=*/nullptr, TypeAttr::get(type), source);
     weight->remove();
     StringAttr symbol = symbols.insert(weight, Block::iterator(func));
     values[inputName] = moec::moe::LoadWeightOp::create(builder, loc, type, FlatSymbolRefAttr::get(symbol));
@@ -160,39 +107,10 @@ LogicalResult GraphBuilder::buildWeights(ModuleOp module, func::FuncOp func) {
 }
 
 LogicalResult GraphBuilder::buildConstant(const NodeProto &node) {
-  // Inference has made sure that there is one attribute.
-  const AttributeProto &attribute = node.attribute(0);
-  auto fromValues = [&](ArrayRef<int64_t> shape, Type elementType, auto elements) -> ElementsAttr {
-    return DenseElementsAttr::get(RankedTensorType::get(shape, elementType), elements);
-  };
-  ElementsAttr elements;
-  switch (attribute.type()) {
-  case AttributeProto::TENSOR: {
-    FailureOr<ElementsAttr> tensor = getElementsAttr(attribute.t(), node.output(0));
-    if (failed(tensor))
-      return failure();
-    elements = *tensor;
-    break;
-  }
-  case AttributeProto::INT:
-    elements = fromValues({}, builder.getI64Type(), ArrayRef<int64_t>(attribute.i()));
-    break;
-  case AttributeProto::INTS:
-    elements = fromValues({attribute.ints_size()}, builder.getI64Type(),
-                          ArrayRef<int64_t>(attribute.ints().data(), attribute.ints_size()));
-    break;
-  case AttributeProto::FLOAT:
-    elements = fromValues({}, builder.getF32Type(), ArrayRef<float>(attribute.f()));
-    break;
-  case AttributeProto::FLOATS:
-    elements = fromValues({attribute.floats_size()}, builder.getF32Type(),
-                          ArrayRef<float>(attribute.floats().data(), attribute.floats_size()));
-    break;
-  default:
-    return reporter.error(node) << ": unsupported constant of type "
-                                << AttributeProto::AttributeType_Name(attribute.type());
-  }
-  values[node.output(0)] = moec::onnx::ConstantOp::create(builder, reporter.getLoc(node), elements);
+  FailureOr<ElementsAttr> elements = protos.getConstantValue(node);
+  if (failed(elements))
+    return failure();
+  values[node.output(0)] = moec::onnx::ConstantOp::create(builder, reporter.getLoc(node), *elements);
   return success();
 }
 
@@ -211,41 +129,11 @@ Value GraphBuilder::getAbsent() {
 
 Value GraphBuilder::getValue(StringRef name) { return name.empty() ? getAbsent() : values.lookup(name); }
 
-FailureOr<Attribute> GraphBuilder::getAttribute(const NodeProto &node, const AttributeProto &attribute) {
-  switch (attribute.type()) {
-  case AttributeProto::INT:
-    return Attribute(builder.getI64IntegerAttr(attribute.i()));
-  case AttributeProto::FLOAT:
-    return Attribute(builder.getF32FloatAttr(attribute.f()));
-  case AttributeProto::STRING:
-    return Attribute(builder.getStringAttr(attribute.s()));
-  case AttributeProto::INTS:
-    return Attribute(
-        builder.getDenseI64ArrayAttr(ArrayRef<int64_t>(attribute.ints().data(), attribute.ints_size())));
-  case AttributeProto::FLOATS:
-    return Attribute(
-        builder.getDenseF32ArrayAttr(ArrayRef<float>(attribute.floats().data(), attribute.floats_size())));
-  case AttributeProto::STRINGS: {
-    SmallVector<StringRef> strings(attribute.strings().begin(), attribute.strings().end());
-    return Attribute(builder.getStrArrayAttr(strings));
-  }
-  case AttributeProto::TENSOR: {
-    FailureOr<ElementsAttr> elements = getElementsAttr(attribute.t(), attribute.name());
-    if (failed(elements))
-      return failure();
-    return Attribute(*elements);
-  }
-  default:
-    return reporter.error(node) << ": attribute '" << attribute.name() << "' has an unsupported type, found "
-                                << AttributeProto::AttributeType_Name(attribute.type());
-  }
-}
-
 LogicalResult GraphBuilder::buildSubgraph(const NodeProto &node, const GraphProto &graph, Region &region) {
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(&region);
   for (const ValueInfoProto &input : graph.input()) {
-    Type type = getType(&input.type(), describe(node) + ": input '" + input.name() + "' of its subgraph");
+    Type type = protos.getType(&input.type(), describe(node) + ": input '" + input.name() + "' of its subgraph");
     if (!type)
       return failure();
     values[input.name()] = block->addArgument(type, reporter.getLoc(node));
@@ -280,11 +168,12 @@ LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
   bool hasSymbols = false;
   for (StringRef output : outputs) {
     const TypeProto *inferred = output.empty() ? nullptr : types.lookup(output);
-    Type type = output.empty() ? builder.getNoneType() : getType(inferred, describe(node) + ": result '" + output + "'");
+    Type type = output.empty() ? builder.getNoneType()
+                               : protos.getType(inferred, describe(node) + ": result '" + output + "'");
     if (!type)
       return failure();
     resultTypes.push_back(type);
-    ArrayAttr names = getSymbols(inferred);
+    ArrayAttr names = protos.getSymbols(inferred);
     symbols.push_back(names);
     hasSymbols |= any_of(names.getAsRange<StringAttr>(), [](StringAttr name) { return !name.empty(); });
   }
@@ -298,7 +187,7 @@ LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
       regionNames.push_back(attribute.name());
       continue;
     }
-    FailureOr<Attribute> value = getAttribute(node, attribute);
+    FailureOr<Attribute> value = protos.getAttribute(node, attribute);
     if (failed(value))
       return failure();
     attributes.push_back(builder.getNamedAttr(attribute.name(), *value));
@@ -343,7 +232,7 @@ LogicalResult GraphBuilder::buildResults(func::FuncOp func) {
   for (const ValueInfoProto &declared : model.declaredOutputs) {
     Value value = getValue(declared.name());
     std::string what = ("result '" + declared.name() + "'");
-    Type declaredType = getType(&declared.type(), what);
+    Type declaredType = protos.getType(&declared.type(), what);
     if (!declaredType)
       return failure();
     auto type = cast<TensorType>(value.getType()), wanted = cast<TensorType>(declaredType);
@@ -357,7 +246,7 @@ LogicalResult GraphBuilder::buildResults(func::FuncOp func) {
     for (int i = 0; type.hasRank() && i < shape->dim_size() && i < type.getRank(); ++i)
       if (!type.isDynamicDim(i))
         shape->mutable_dim(i)->Clear();
-    attributes.push_back(getSignatureAttrs(declared.name(), signature));
+    attributes.push_back(protos.getSignatureAttrs(declared.name(), signature));
   }
   func::ReturnOp::create(builder, reporter.getLoc(), results);
   func.setType(builder.getFunctionType(func.getArgumentTypes(), ValueRange(results).getTypes()));
@@ -375,14 +264,14 @@ LogicalResult GraphBuilder::buildMain(func::FuncOp func) {
   for (const ValueInfoProto &input : graph.input()) {
     if (constants.contains(input.name()) || model.largeTensors.contains(input.name()))
       continue;
-    Type type = getType(&input.type(), "input '" + Twine(input.name()) + "'");
+    Type type = protos.getType(&input.type(), "input '" + Twine(input.name()) + "'");
     if (!type)
       return failure();
     for (const auto &dim : input.type().tensor_type().shape().dim())
       if (dim.dim_value() < 0)
         return reporter.error() << "input '" << input.name() << "' has a negative dimension, found " << dim.dim_value();
     types.push_back(type);
-    attributes.push_back(getSignatureAttrs(input.name(), input.type()));
+    attributes.push_back(protos.getSignatureAttrs(input.name(), input.type()));
     Location loc = NameLoc::get(builder.getStringAttr(input.name()), reporter.getLoc());
     values[input.name()] = entry->addArgument(type, loc);
   }

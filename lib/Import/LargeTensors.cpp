@@ -96,8 +96,8 @@ FailureOr<std::optional<TensorSource>> Separator::settle(TensorProto &tensor) {
                             << getDataTypeName(tensor.data_type());
   std::optional<uint64_t> expected = getByteSize(tensor.data_type(), getDims(tensor));
   if (!expected)
-    return reporter.error() << "tensor '" << tensor.name() << "': its shape has a negative dimension or overflows, found ["
-                            << getDims(tensor) << "]";
+    return reporter.error() << "tensor '" << tensor.name()
+                            << "': its shape has a negative dimension or overflows, found [" << getDims(tensor) << "]";
   FailureOr<TensorSource> source = locate(tensor);
   if (failed(source))
     return failure();

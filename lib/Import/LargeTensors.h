@@ -6,9 +6,9 @@
 
 namespace moec::reader {
 
-/// Settles where the bytes of each constant are. Tensors of more than 1 KiB (integers: and more than 1024 elements) move
-/// from initializers and Constant nodes to `model.largeTensors` and become inputs of the main graph; in a subgraph an
-/// `Identity` of that input takes their place. The others get their bytes, wherever those were. To be repeated after
+/// Settles where the bytes of each constant are. Tensors of more than 1 KiB (integers: and more than 1024 elements)
+/// move from initializers and Constant nodes to `model.largeTensors` and become inputs of the main graph; in a subgraph
+/// an `Identity` of that input takes their place. The others get their bytes, wherever those were. To be repeated after
 /// functions with constants have been inlined.
 mlir::LogicalResult separateLargeTensors(OnnxModel &model, const Reporter &reporter);
 

@@ -1,7 +1,7 @@
 //===- ModelFile.cpp - file -> ModelProto without the bytes of weights ----------===//
 //
-// A model file may hold gigabytes of weights. Its wire format is walked first: every byte is copied but the `raw_data` of
-// large tensors, whose place in the file is noted instead, and protobuf parses the copy.
+// A model file may hold gigabytes of weights. Its wire format is walked first: every byte is copied but the `raw_data`
+// of large tensors, whose place in the file is noted instead, and protobuf parses the copy.
 //
 //===----------------------------------------------------------------------===//
 

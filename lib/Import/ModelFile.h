@@ -7,8 +7,8 @@
 
 namespace moec::reader {
 
-/// Maps the file and parses it. `raw_data` of more than 1 KiB stays in the file: the tensor carries, in an unknown field,
-/// an index into `model.leftOut`, read by `takeLeftOut`.
+/// Maps the file and parses it. `raw_data` of more than 1 KiB stays in the file: the tensor carries, in an unknown
+/// field, an index into `model.leftOut`, read by `takeLeftOut`.
 llvm::LogicalResult readModelFile(OnnxModel &model, const Reporter &reporter);
 
 /// The index that the wire walker put into `tensor`, if any; removes it.

@@ -48,8 +48,8 @@ void refineSlice(::onnx::InferenceContext &context);
 void refineTopK(::onnx::InferenceContext &context);
 /// Propagation of known values where ONNX has none.
 void propagateDiv(::onnx::DataPropagationContext &context);
-/// Whether ONNX's propagation may be asked: it takes values as lists, without a rank, so that it is wrong about, or refuses,
-/// operands of higher rank.
+/// Whether ONNX's propagation may be asked: it takes values as lists, without a rank, so that it is wrong about, or
+/// refuses, operands of higher rank.
 bool mayPropagate(const std::string &opType, ::onnx::DataPropagationContext &context);
 
 } // namespace moec::reader

@@ -6,8 +6,8 @@
 
 namespace moec::reader {
 
-/// Replaces the `value_info` of all graphs by what follows from the inputs; the graph's outputs get their inferred types.
-/// The first call moves what the file says to `model.declaredOutputs` and `model.claims`. Names are unique.
+/// Replaces the `value_info` of all graphs by what follows from the inputs; the outputs of graphs get their inferred
+/// types. The first call moves what the file says to `model.declaredOutputs` and `model.claims`. Names are unique.
 mlir::LogicalResult inferShapes(OnnxModel &model, const Reporter &reporter);
 
 } // namespace moec::reader

@@ -180,7 +180,8 @@ void moec::reader::refineRange(InferenceContext &context) {
     return;
   }
   const TensorShapeProto *extent = context.getSymbolicInput(1);
-  if (*start->front() == 0 && *delta->front() == 1 && extent && extent->dim_size() == 1 && extent->dim(0).has_dim_param())
+  bool isCount = *start->front() == 0 && *delta->front() == 1;
+  if (isCount && extent && extent->dim_size() == 1 && extent->dim(0).has_dim_param())
     *result->mutable_dim(0) = extent->dim(0);
 }
 
@@ -209,8 +210,8 @@ void moec::reader::propagateDiv(::onnx::DataPropagationContext &context) {
   if (!dividend || !divisor)
     return;
   int size = std::max(dividend->dim_size(), divisor->dim_size());
-  auto isBroadcast = [&](const TensorShapeProto &values) { return values.dim_size() == size || values.dim_size() == 1; };
-  if (!isBroadcast(*dividend) || !isBroadcast(*divisor))
+  auto fits = [&](const TensorShapeProto &values) { return values.dim_size() == size || values.dim_size() == 1; };
+  if (!fits(*dividend) || !fits(*divisor))
     return;
   TensorShapeProto quotients;
   for (int i = 0; i < size; ++i) {

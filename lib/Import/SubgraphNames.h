@@ -7,8 +7,8 @@
 
 namespace moec::reader {
 
-/// Renames values so that no two values of a model have one name. ONNX lets the branches of an If use the same names, but
-/// its propagation of values and the importer's tables go by name alone.
+/// Renames values so that no two values of a model have one name. ONNX lets the branches of an If use the same names,
+/// but its propagation of values and the importer's tables go by name alone.
 class UniqueNames {
 public:
   /// Makes the names that `graph` and its subgraphs define unique among all graphs visited so far. `renamed` maps names

@@ -175,8 +175,10 @@ DenseElementsAttr moec::reader::getElements(RankedTensorType type, StringRef byt
   SmallVector<APInt> values;
   values.reserve(count);
   unsigned perByte = 8 / width;
-  for (size_t i = 0; i < count; ++i)
-    values.emplace_back(width, (static_cast<uint8_t>(bytes[i / perByte]) >> (i % perByte * width)) & ((1u << width) - 1));
+  for (size_t i = 0; i < count; ++i) {
+    unsigned byte = static_cast<uint8_t>(bytes[i / perByte]);
+    values.emplace_back(width, byte >> (i % perByte * width) & ((1u << width) - 1));
+  }
   if (auto floatType = dyn_cast<FloatType>(type.getElementType())) {
     SmallVector<APFloat> floats = map_to_vector(
         values, [&](const APInt &value) { return APFloat(floatType.getFloatSemantics(), value); });

@@ -19,7 +19,7 @@ std::string getDataTypeName(int32_t dataType);
 /// Number of elements; nullopt if a dimension is negative or the product leaves 63 bits.
 std::optional<uint64_t> getElementCount(llvm::ArrayRef<int64_t> dims);
 
-/// Bytes of a stored tensor, 4- and 2-bit elements packed; nullopt if the type has no fixed size or the count overflows.
+/// Bytes of a stored tensor, 4- and 2-bit elements packed; nullopt if the type has no fixed size or the count is none.
 std::optional<uint64_t> getByteSize(int32_t dataType, llvm::ArrayRef<int64_t> dims);
 
 bool isIntegerType(int32_t dataType);

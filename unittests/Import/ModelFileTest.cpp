@@ -1,7 +1,7 @@
 //===- ModelFileTest.cpp - binary models: weights in place, damage refused ------===//
 //
-// Models are put together field by field, so that they can be wrong in every way. What the text syntax can say is tested
-// under test/Import.
+// Models are put together field by field, so that they can be wrong in every way. What the text syntax can say is
+// tested under test/Import.
 //
 //===----------------------------------------------------------------------===//
 

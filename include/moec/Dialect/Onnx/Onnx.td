@@ -17,7 +17,8 @@ def Onnx_Dialect : Dialect {
 
     A graph is a `func.func`. Its arguments and results carry `onnx.name` (string), `onnx.elem_type` (the value of
     TensorProto.DataType, i32) and `onnx.dims` (an array of strings, one per dimension: the symbol of a dynamic
-    dimension, "" where it is static or unnamed).
+    dimension, "" where it is static or unnamed). The module carries `onnx.opset` (version by domain), `onnx.ir_version`
+    and `onnx.producer`.
   }];
 }
 
@@ -27,7 +28,8 @@ def Onnx_NodeOp : Onnx_Op<"node"> {
   let summary = "one node of an ONNX graph";
   let description = [{
     `op_type` of `domain` in the version `version` (the since-version of the schema that applies, not the opset).
-    An optional input that is not given is an `onnx.absent`; trailing absent inputs are dropped. `attrs` holds the
+    An optional input that is not given is an `onnx.absent`; trailing absent inputs are dropped. A result that
+    the model does not ask for has type `none`; trailing ones are dropped. `attrs` holds the
     node's attributes: i64, f32, string, dense i64 and f32 arrays, arrays of strings, dense tensors; attributes with
     a default value that are not given are not filled in. Graph attributes are regions, in the order of the names in
     `region_names`, ended by `onnx.yield`; they may use values from above. `dims` has one array per result: the symbols
