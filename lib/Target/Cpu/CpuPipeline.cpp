@@ -35,4 +35,5 @@ void moec::buildCpuLoweringPipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createWrapKernels());
+  pm.addPass(createBf16AsBits());
 }

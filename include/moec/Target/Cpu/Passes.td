@@ -25,4 +25,21 @@ def WrapKernels : Pass<"moe-wrap-kernels", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def Bf16AsBits : Pass<"moe-bf16-as-bits"> {
+  let summary = "replace bf16 by i16 in LLVM functions";
+  let description = [{
+    Precondition: conversions from and to bf16 are integer arithmetic, so that bf16 values are only loaded, stored, moved
+    and cast. Code generators soften other uses of the type, moves among them, by calls into a run-time library that
+    kernels do not have.
+
+    ```mlir
+    %0 = llvm.load %p : !llvm.ptr -> bf16
+    ```
+    becomes
+    ```mlir
+    %0 = llvm.load %p : !llvm.ptr -> i16
+    ```
+  }];
+}
+
 #endif
