@@ -340,7 +340,7 @@ void AttentionEmitter::emitWeights(const Block &block, Value row) {
 
 /// The result of `rows` rows, in panels of as many columns as registers hold.
 void AttentionEmitter::emitSums(const Block &block, Value row, int64_t rows) {
-  int64_t panel = std::max<int64_t>(1, registers / (rows == 1 ? 4 : 2 * rows));
+  int64_t panel = std::max<int64_t>(1, registers / (2 * rows));
   int64_t wholeVectors = valueSize / kernel.lanes, rest = valueSize % kernel.lanes;
   int64_t panels = wholeVectors / panel;
   if (panels > 0)
