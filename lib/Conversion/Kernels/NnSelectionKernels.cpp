@@ -83,8 +83,8 @@ private:
   std::pair<Value, Value> worseChild(Element element, Value position, Value size) {
     Value left = kernel.add(kernel.mul(position, 2), 1);
     Value exists = kernel.compare(arith::CmpIPredicate::ult, left, size);
-    auto ifOp =
-        scf::IfOp::create(builder, loc, TypeRange{builder.getI1Type(), builder.getIndexType()}, exists, true, true);
+    auto ifOp = scf::IfOp::create(builder, loc, TypeRange{builder.getI1Type(), builder.getIndexType()}, exists,
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(ifOp.thenBlock());
     // Where there is no right child, the left one is compared with itself.
@@ -182,16 +182,14 @@ struct CumSumKernel : step::KernelOpInterface::ExternalModel<CumSumKernel, nn::C
     Value extent = kernel.extent(operands[0], axis), columns = kernel.elements(operands[0], axis + 1, rank);
     Value x = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
     bool isRow = axis + 1 == rank;
-    Value blocks = kernel.ceilDiv(columns, kColumns);
     kernel.loop(begin, end, 1, [&](Value task) {
-      Value base = kernel.mul(kernel.mul(kernel.div(task, blocks), extent), columns);
+      ColumnBlock block = kernel.columnBlock(task, columns, kColumns);
+      Value base = kernel.mul(kernel.mul(block.outer, extent), columns);
       if (isRow)
         return emitColumn(kernel, sum, x, out, base, extent, columns, Value());
-      Value from = kernel.mul(kernel.rem(task, blocks), kColumns);
-      Value to = kernel.min(kernel.add(from, kColumns), columns);
-      kernel.loop(from, to, kernel.lanes, [&](Value column) {
+      kernel.loop(block.from, block.to, kernel.lanes, [&](Value column) {
         emitColumn(kernel, sum, x, out, kernel.add(base, column), extent, columns,
-                   kernel.maskOf(kernel.sub(to, column)));
+                   kernel.maskOf(kernel.sub(block.to, column)));
       });
     });
     return success();
