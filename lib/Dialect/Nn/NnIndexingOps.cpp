@@ -215,6 +215,39 @@ LogicalResult TopKOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedT
   return success();
 }
 
+namespace {
+
+struct MakeCountStatic : OpRewritePattern<TopKOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(TopKOp op, PatternRewriter &rewriter) const override {
+    RankedTensorType values = tensorType(op.getValues()), indices = tensorType(op.getIndices());
+    int64_t last = values.getRank() - 1;
+    if (!values.isDynamicDim(last) && !indices.isDynamicDim(last))
+      return rewriter.notifyMatchFailure(op, "the extent is static");
+    IntegerAttr k;
+    if (!matchPattern(op.getK(), m_Constant(&k)))
+      return rewriter.notifyMatchFailure(op, "k is not constant");
+    if (k.getInt() < 0)
+      return rewriter.notifyMatchFailure(op, "k is negative");
+    SmallVector<int64_t> shape(values.getShape());
+    shape.back() = k.getInt();
+    auto refined = TopKOp::create(rewriter, op.getLoc(), values.clone(shape), indices.clone(shape), op.getX(), op.getK(),
+                                  op.getLargest());
+    SmallVector<Value> results;
+    for (auto [result, type] : llvm::zip_equal(refined.getResults(), op.getResultTypes()))
+      results.push_back(rewriter.createOrFold<tensor::CastOp>(op.getLoc(), type, result));
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+} // namespace
+
+void TopKOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<MakeCountStatic>(context);
+}
+
 //===----------------------------------------------------------------------===//
 // CumSumOp
 //===----------------------------------------------------------------------===//

@@ -95,11 +95,14 @@ def Nn_TopKOp : Nn_Op<"top_k"> {
     error of the host program. Indices are i64.
     - C1: x has rank >= 1; k is an index.
     - C2: results have x's shape with the last extent k (dynamic, or static if k is constant).
+
+    Canonicalisation makes the extent of a constant k static.
   }];
   let arguments = (ins AnyRankedTensor:$x, Index:$k, BoolAttr:$largest);
   let results = (outs AnyRankedTensor:$values, AnyRankedTensor:$indices);
   let assemblyFormat = "$x `,` $k `largest` $largest attr-dict `:` type($x) `->` type($values) `,` type($indices)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Nn_CumSumOp : Nn_Op<"cumsum", [SameOperandsAndResultType]> {
