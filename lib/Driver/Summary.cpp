@@ -2,6 +2,7 @@
 #include "Summary.h"
 
 #include "moec/Dialect/Moe/RouterText.h"
+#include "moec/Dialect/Onnx/Onnx.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Format.h"
@@ -34,12 +35,20 @@ static uint64_t countParameters(moe::LoadWeightOp load) {
   return isa<FloatType>(type.getElementType()) ? type.getNumElements() : 0;
 }
 
+/// Small weights live in the IR; single numbers are arithmetic, not parameters.
+static uint64_t countParameters(onnx::ConstantOp constant) {
+  ShapedType type = constant.getValue().getShapedType();
+  return isa<FloatType>(type.getElementType()) && type.getNumElements() > 1 ? type.getNumElements() : 0;
+}
+
 void Summary::gather(ModuleOp module) {
   DenseSet<StringRef> counted;
   module.walk([&](Operation *op) {
     if (auto load = dyn_cast<moe::LoadWeightOp>(op)) {
       if (counted.insert(load.getWeight()).second)
         parameterCount += countParameters(load);
+    } else if (auto constant = dyn_cast<onnx::ConstantOp>(op)) {
+      parameterCount += countParameters(constant);
     } else if (auto layer = dyn_cast<moe::ExpertsOp>(op)) {
       ++layerCount;
       std::string description = describe(layer);
