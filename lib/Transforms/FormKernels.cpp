@@ -88,6 +88,11 @@ public:
       if (op->use_empty())
         op->erase();
     }
+    // What no kernel reads is a result, or the host reads it.
+    function.getBody().walk([&](arith::ConstantOp constant) {
+      if (isa<ShapedType>(constant.getType()) && !constant->use_empty())
+        moveToWeight(constant);
+    });
     return success();
   }
 

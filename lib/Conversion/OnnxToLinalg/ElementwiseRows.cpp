@@ -114,6 +114,8 @@ static LogicalResult mean(Binder &b) {
 
 // fmod = 0: the sign of the divisor; 1: of the dividend.
 static LogicalResult mod(Binder &b) {
+  if (b.element(0).isF64())
+    return b.error() << "elements of type " << b.element(0) << " are not supported";
   bool truncates = b.integer("fmod", 0) != 0;
   return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0), [&](S &s, ValueRange v) {
     Value remainder = s.rem(v[0], v[1]);
@@ -126,18 +128,22 @@ static LogicalResult mod(Binder &b) {
   }));
 }
 
+// Amounts outside [0, width) leave what the sign extends to: -1 for a negative value shifted right, otherwise 0.
 static LogicalResult bitShift(Binder &b) {
   bool left = b.string("direction", "") == "LEFT";
-  return b.result(
-      b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0), [&](S &s, ValueRange v) -> Value {
-        // A shift by the width or more is poison; it gives 0.
-        Value width = s.constant(v[1].getType().getIntOrFloatBitWidth(), v[1].getType());
-        Value zero = s.constant(0, v[1].getType());
-        Value inside = arith::CmpIOp::create(s.builder, arith::CmpIPredicate::ult, v[1], width);
-        Value amount = s.select(inside, v[1], zero);
-        Value shifted = left ? applyBits<arith::ShLIOp>(s, v[0], amount) : applyBits<arith::ShRUIOp>(s, v[0], amount);
-        return s.select(inside, shifted, zero);
-      }));
+  auto body = [&](S &s, ValueRange v) -> Value {
+    Type type = v[0].getType();
+    Value width = s.constant(type.getIntOrFloatBitWidth(), type), zero = s.constant(0, type);
+    Value inside = arith::CmpIOp::create(s.builder, arith::CmpIPredicate::ult, v[1], width);
+    Value amount = s.select(inside, v[1], zero);
+    if (left)
+      return s.select(inside, applyBits<arith::ShLIOp>(s, v[0], amount), zero);
+    if (s.isUnsigned)
+      return s.select(inside, applyBits<arith::ShRUIOp>(s, v[0], amount), zero);
+    Value sign = s.select(s.less(v[0], zero), s.constant(-1, type), zero);
+    return s.select(inside, applyBits<arith::ShRSIOp>(s, v[0], amount), sign);
+  };
+  return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0), body));
 }
 
 // x^n by repeated squaring, for small n.

@@ -29,7 +29,7 @@ struct ScalarBody {
   mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
   /// Integers: toward zero; x / 0 is x.
   mlir::Value div(mlir::Value lhs, mlir::Value rhs);
-  /// Integers: the sign of the dividend; 0 for a zero divisor.
+  /// The remainder with the sign of the dividend. Integers: 0 for a zero divisor. Floats: f32 only.
   mlir::Value rem(mlir::Value lhs, mlir::Value rhs);
   /// NaN if either operand is NaN.
   mlir::Value min(mlir::Value lhs, mlir::Value rhs);
@@ -55,6 +55,7 @@ struct ScalarBody {
   mlir::Value narrow(mlir::Value value, mlir::Type storage);
 
 private:
+  mlir::Value floatRem(mlir::Value lhs, mlir::Value rhs);
   mlir::Value floatToInteger(mlir::Value value, mlir::IntegerType type, bool toUnsigned);
 };
 
