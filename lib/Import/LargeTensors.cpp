@@ -43,8 +43,8 @@ private:
   ExternalData externalData;
   /// The main graph's own inputs; initializers may be among them.
   StringMap<::onnx::ValueInfoProto *> inputs;
-  /// Filled when a subgraph first needs a name of the main graph.
-  llvm::StringSet<> mainNames;
+  /// Filled when a subgraph first needs a name in the main graph.
+  llvm::StringSet<> names;
 };
 
 /// Replaces the elements of a repeated field by those for which `keep` holds.
@@ -61,19 +61,26 @@ template <typename Field, typename Keep> void removeUnless(Field &field, Keep ke
 
 } // namespace
 
-std::string Separator::getFreshName(StringRef name) {
-  if (mainNames.empty()) {
-    const GraphProto &graph = model.proto.graph();
-    for (const auto &input : graph.input())
-      mainNames.insert(input.name());
-    for (const auto &initializer : graph.initializer())
-      mainNames.insert(initializer.name());
-    for (const auto &node : graph.node())
-      for (const std::string &output : node.output())
-        mainNames.insert(output);
+/// All names that `graph` and its subgraphs define.
+static void collectNames(const GraphProto &graph, llvm::StringSet<> &names) {
+  for (const auto &input : graph.input())
+    names.insert(input.name());
+  for (const auto &initializer : graph.initializer())
+    names.insert(initializer.name());
+  for (const NodeProto &node : graph.node()) {
+    for (const std::string &output : node.output())
+      names.insert(output);
+    for (const AttributeProto &attribute : node.attribute())
+      if (attribute.has_g())
+        collectNames(attribute.g(), names);
   }
-  std::string fresh = name.str();
-  for (unsigned suffix = 0; !mainNames.insert(fresh).second; ++suffix)
+}
+
+std::string Separator::getFreshName(StringRef name) {
+  if (names.empty())
+    collectNames(model.proto.graph(), names);
+  std::string fresh;
+  for (unsigned suffix = 0; fresh.empty() || !names.insert(fresh).second; ++suffix)
     fresh = (name + "." + Twine(suffix)).str();
   return fresh;
 }
