@@ -88,7 +88,7 @@ static void writeStates(JsonWriter &json, const Artifact &artifact) {
   json.newLine().key("states").beginArray();
   for (const moert_state_t &state : artifact.states) {
     json.beginObject().member("input", state.input).member("output", state.output);
-    json.member("axis", state.axis).endObject();
+    json.member("axis", state.axis).member("in_place", state.in_place != 0).endObject();
   }
   json.endArray();
   const Tokenizer &tokenizer = artifact.tokenizer;

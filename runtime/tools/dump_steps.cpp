@@ -76,6 +76,7 @@ void StepPrinter::printOperand(StepOperand operand) {
     return append("->" + std::to_string(words[at++]));
   case StepOperand::Axis:
   case StepOperand::Layer:
+  case StepOperand::StateInPlace:
     return append(std::to_string(words[at++]));
   case StepOperand::BufferCount:
     buffers = words[at++];

@@ -144,10 +144,11 @@ typedef struct {
   uint32_t first_range, range_count;
 } moert_layer_t;
 
-// Output `output` of one step is input `input` of the next; `axis` grows.
+// Output `output` of one step is input `input` of the next; `axis` grows. A state in place has no output step: the
+// program asks for its buffer by MOERT_STEP_STATE and writes behind what it held.
 typedef struct {
   uint32_t input, output;        // both count from 0 within inputs and outputs
-  uint32_t axis, reserved;
+  uint32_t axis, in_place;       // in_place is 0 or 1
 } moert_state_t;
 
 enum { MOERT_TOKENIZER_NONE = 0, MOERT_TOKENIZER_BYTE = 1 };
@@ -189,6 +190,8 @@ enum {
   MOERT_STEP_JUMP_IF_ZERO = 15,  // r, imm word index of a step
   MOERT_STEP_CHECK = 16,         // r, str message          the run fails with the message if r is 0
   MOERT_STEP_ROUTING = 17,       // imm layer, s experts [T,k] i32, s gates [T,k] f32, r tokens    reported if asked for
+  MOERT_STEP_STATE = 18,         // s, r capacity, imm state, r length    the buffer of a state in place: its input's
+                                 // extents, but `capacity` >= length along the axis; `length` is the output's extent
 };
 
 // `work` of a dispatch estimates scalar operations of the whole grid: small dispatches stay on the calling thread.

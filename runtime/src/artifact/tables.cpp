@@ -293,7 +293,10 @@ Status TableReader::readStates() {
     if (input.elementType != output.elementType || input.dims.size() != output.dims.size())
       return failure(MOERT_INVALID_FILE, "states section: input '", input.name, "' and output '", output.name,
                      "' differ in element type or rank");
-    if (row.reserved != 0 || row.axis >= input.dims.size() || input.dims[row.axis] >= 0)
+    if (row.in_place > 1)
+      return failure(MOERT_INVALID_FILE, "states section: in_place of input '", input.name, "' is ", row.in_place,
+                     ", expected 0 or 1");
+    if (row.axis >= input.dims.size() || input.dims[row.axis] >= 0)
       return failure(MOERT_INVALID_FILE, "states section: axis ", row.axis, " of input '", input.name,
                      "' is not a symbolic dimension");
     artifact.states.push_back(row);

@@ -14,6 +14,8 @@ public:
   void begin();
   // Checks element type, rank, extents, symbols and byte size of one input; its data too if that will be read.
   Status bind(uint32_t input, const moert_tensor_view_t &view, bool readsData = true);
+  // Keeps the extents of an input whose data the program does not read: its slot is empty.
+  void withholdData(uint32_t input) { inputs[input] = {nullptr, 0, inputs[input].dims}; }
   // Extents of a state input before the first step: 0 along the state's axis, else what the symbols say.
   Status inferEmptyState(const moert_state_t &state, std::vector<int64_t> &dims) const;
   // Copies inputs to aligned memory where needed; then `getInputs` may be given to the interpreter.

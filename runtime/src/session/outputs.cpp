@@ -2,13 +2,15 @@
 #include "session/outputs.h"
 
 #include "element_type.h"
+#include "session/state.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace moert {
 
-Outputs::Outputs(const Artifact &artifact, Arena &arena, Arena &stateArena)
-    : artifact(artifact), arena(arena), stateArena(stateArena), carriesState(artifact.outputs.size()),
+Outputs::Outputs(const Artifact &artifact, Arena &arena, Arena &stateArena, State &state)
+    : artifact(artifact), arena(arena), stateArena(stateArena), state(state), carriesState(artifact.outputs.size()),
       records(artifact.outputs.size()) {
   for (const moert_state_t &state : artifact.states)
     carriesState[state.output] = true;
@@ -18,6 +20,7 @@ Outputs::Outputs(const Artifact &artifact, Arena &arena, Arena &stateArena)
 
 void Outputs::begin(std::span<const moert_tensor_view_t> destinations, bool keepState) {
   abandon();
+  keepsState = keepState;
   size_t given = 0;
   for (size_t i = 0; i < records.size(); ++i) {
     Record &record = records[i];
@@ -71,6 +74,26 @@ Status Outputs::provide(uint32_t output, uint32_t rank, std::byte *&data, uint64
     return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", size, " bytes for output '", type.name, "'");
   data = tensor.data = owner.address(tensor.block);
   return Status::success();
+}
+
+Status Outputs::provideState(uint32_t index, std::span<const int64_t> pastDims, int64_t length,
+                             StateMemory &memory) {
+  const moert_state_t &row = artifact.states[index];
+  Record &record = records[row.output];
+  if (length < pastDims[row.axis])
+    return failure(MOERT_RUN_FAILED, "state '", artifact.inputs[row.input].name, "' holds ", pastDims[row.axis],
+                   " positions and cannot shrink to ", length);
+  std::copy(pastDims.begin(), pastDims.end(), record.tensor.dims.begin());
+  record.tensor.dims[row.axis] = length;
+  if (!keepsState) {
+    memory.capacity = length;
+    memory.holdsPast = false;
+    return provide(row.output, static_cast<uint32_t>(pastDims.size()), memory.data, memory.size);
+  }
+  if (record.isProduced)
+    return failure(MOERT_RUN_FAILED, "state '", artifact.inputs[row.input].name, "' is asked for twice");
+  record.isProduced = true;
+  return state.reserve(index, pastDims, length, memory);
 }
 
 Status Outputs::finish(std::span<moert_tensor_view_t> destinations) {

@@ -8,9 +8,10 @@ namespace moert {
 
 Session::Session(std::shared_ptr<const Program> sharedProgram, const moert_session_options_t &options,
                  std::unique_ptr<ThreadPool> startedPool)
-    : program(std::move(sharedProgram)), options(options), pool(std::move(startedPool)), outputs(program->getArtifact(), arena, stateArena),
+    : program(std::move(sharedProgram)), options(options), pool(std::move(startedPool)), state(program->getArtifact(), stateArena),
+      outputs(program->getArtifact(), arena, stateArena, state),
       interpreter(*program, this->options, *pool, arena, outputs), binding(program->getArtifact()),
-      state(program->getArtifact(), stateArena), carriesState(program->getArtifact().inputs.size()),
+      carriesState(program->getArtifact().inputs.size()),
       emptyStateDims(program->getArtifact().states.size()) {
   for (const moert_state_t &row : program->getArtifact().states)
     carriesState[row.input] = true;
@@ -55,7 +56,8 @@ Status Session::run(std::span<const moert_tensor_view_t> inputs, std::span<moert
 Status Session::estimate(std::span<const moert_tensor_view_t> inputs, uint64_t &bytes) {
   MOERT_TRY(bindAll(inputs, /*readsData=*/false));
   Arena counted(Arena::Backing::None), countedState(Arena::Backing::None);
-  Outputs countedOutputs(getArtifact(), counted, countedState);
+  State countedStates(getArtifact(), countedState);
+  Outputs countedOutputs(getArtifact(), counted, countedState, countedStates);
   const moert_session_options_t silent = {};
   Interpreter dry(*program, silent, *pool, counted, countedOutputs, Interpreter::Mode::Dry);
   const std::atomic<bool> notCancelled = false;
@@ -74,14 +76,17 @@ Status Session::bindStep(std::span<const moert_tensor_view_t> given) {
       MOERT_TRY(binding.bind(i, given[next++]));
   for (size_t i = 0; i < artifact.states.size(); ++i) {
     const uint32_t input = artifact.states[i].input;
-    if (!state.isEmpty()) {
-      MOERT_TRY(binding.bind(input, state.getView(i)));
-      continue;
+    const bool isInPlace = artifact.states[i].in_place != 0;
+    if (state.isEmpty()) {
+      std::vector<int64_t> &dims = emptyStateDims[i];
+      MOERT_TRY(binding.inferEmptyState(artifact.states[i], dims));
+      MOERT_TRY(binding.bind(input, {artifact.inputs[input].elementType, static_cast<uint32_t>(dims.size()),
+                                     dims.data(), nullptr, 0}));
+    } else {
+      MOERT_TRY(binding.bind(input, state.getView(i), /*readsData=*/!isInPlace));
     }
-    std::vector<int64_t> &dims = emptyStateDims[i];
-    MOERT_TRY(binding.inferEmptyState(artifact.states[i], dims));
-    MOERT_TRY(binding.bind(input, {artifact.inputs[input].elementType, static_cast<uint32_t>(dims.size()),
-                                   dims.data(), nullptr, 0}));
+    if (isInPlace)
+      binding.withholdData(input);
   }
   return Status::success();
 }

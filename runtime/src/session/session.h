@@ -40,10 +40,10 @@ private:
   moert_session_options_t options;
   std::unique_ptr<ThreadPool> pool;
   Arena arena, stateArena;
+  State state;
   Outputs outputs;
   Interpreter interpreter;
   InputBinding binding;
-  State state;
   std::atomic<bool> cancelled{false};
   std::vector<bool> carriesState;                   // by input
   std::vector<std::vector<int64_t>> emptyStateDims; // by state

@@ -1,10 +1,13 @@
-// State is functional here: the output of one step becomes the input of the next by changing hands, without a copy.
+// A state in place keeps its buffer and grows it by doubling; another one becomes the input of the next step by changing
+// hands, without a copy.
 #include "session/state.h"
 
 #include "artifact/hash.h"
 #include "element_type.h"
+#include "session/outputs.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -13,26 +16,82 @@ namespace moert {
 State::State(const Artifact &artifact, Arena &arena)
     : artifact(artifact), arena(arena), tensors(artifact.states.size()) {
   for (size_t i = 0; i < tensors.size(); ++i)
-    tensors[i].dims.resize(artifact.inputs[artifact.states[i].input].dims.size());
+    tensors[i].dims.resize(type(i).dims.size());
 }
 
-int64_t State::getLength() const {
-  return isPresent && !tensors.empty() ? tensors[0].dims[artifact.states[0].axis] : 0;
+AxisLayout State::layout(size_t index) const {
+  return AxisLayout::of(tensors[index].dims, row(index).axis, elementSize(type(index).elementType));
 }
+
+int64_t State::getLength() const { return isPresent && !tensors.empty() ? extent(0) : 0; }
 
 moert_tensor_view_t State::getView(size_t index) const {
-  const OwnedTensor &tensor = tensors[index];
-  return {artifact.inputs[artifact.states[index].input].elementType, static_cast<uint32_t>(tensor.dims.size()),
-          tensor.dims.data(), tensor.data, tensor.byteSize};
+  const Tensor &tensor = tensors[index];
+  return {type(index).elementType, static_cast<uint32_t>(tensor.dims.size()), tensor.dims.data(),
+          row(index).in_place ? nullptr : tensor.data, layout(index).bytes(extent(index))};
+}
+
+void State::release(Tensor &tensor) {
+  if (tensor.block != Arena::noBlock)
+    arena.release(tensor.block);
+  tensor.block = Arena::noBlock;
+  tensor.data = nullptr;
+}
+
+Status State::allocate(size_t index, int64_t capacity) {
+  Tensor &tensor = tensors[index];
+  std::array<int64_t, MOERT_MAX_RANK> dims;
+  std::copy(tensor.dims.begin(), tensor.dims.end(), dims.begin());
+  dims[row(index).axis] = capacity;
+  uint64_t bytes = 0;
+  if (!denseBytes(dims.data(), static_cast<uint32_t>(tensor.dims.size()), elementSize(type(index).elementType), bytes))
+    return failure(MOERT_RUN_FAILED, "state '", type(index).name, "' has impossible extents ",
+                   formatExtents(dims.data(), tensor.dims.size()));
+  const Arena::Block block = arena.allocate(bytes);
+  if (block == Arena::noBlock)
+    return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", bytes, " bytes for state '", type(index).name, "'");
+  tensor.block = block;
+  tensor.data = arena.address(block);
+  tensor.capacity = capacity;
+  std::memset(tensor.data, 0, bytes);
+  return Status::success();
+}
+
+// Capacity doubles, so that a position costs the same however many there are.
+Status State::reserve(size_t index, std::span<const int64_t> dims, int64_t length, StateMemory &memory) {
+  constexpr int64_t smallestCapacity = 64;
+  Tensor &tensor = tensors[index];
+  const int64_t held = isPresent ? extent(index) : 0;
+  if (!isPresent)
+    release(tensor); // of a first step that failed, perhaps of other extents
+  std::copy(dims.begin(), dims.end(), tensor.dims.begin());
+  tensor.dims[row(index).axis] = held;
+  if (tensor.block == Arena::noBlock || tensor.capacity < length) {
+    const Tensor old = tensor;
+    tensor.block = Arena::noBlock;
+    const int64_t grown = old.block == Arena::noBlock ? 0 : std::min(old.capacity, length) * 2;
+    if (Status status = allocate(index, std::max({length, smallestCapacity, grown})); !status.ok()) {
+      tensor = old;
+      return status;
+    }
+    if (old.block != Arena::noBlock) {
+      copyPositions(layout(index), old.data, old.capacity, tensor.data, tensor.capacity, held);
+      arena.release(old.block);
+    }
+  }
+  memory = {tensor.data, layout(index).bytes(tensor.capacity), tensor.capacity, /*holdsPast=*/true};
+  return Status::success();
 }
 
 void State::advance(Outputs &outputs) {
   for (size_t i = 0; i < tensors.size(); ++i) {
-    OwnedTensor &written = outputs.getState(artifact.states[i].output);
-    if (tensors[i].block != Arena::noBlock)
-      arena.release(tensors[i].block);
+    OwnedTensor &written = outputs.getState(row(i).output);
+    // The extents change places, so that both sides keep room for their rank.
     std::swap(tensors[i].dims, written.dims);
-    tensors[i].byteSize = written.byteSize;
+    if (row(i).in_place)
+      continue;
+    release(tensors[i]);
+    tensors[i].capacity = extent(i);
     tensors[i].data = std::exchange(written.data, nullptr);
     tensors[i].block = std::exchange(written.block, Arena::noBlock);
   }
@@ -40,47 +99,28 @@ void State::advance(Outputs &outputs) {
 }
 
 void State::reset() {
-  for (OwnedTensor &tensor : tensors) {
-    if (tensor.block != Arena::noBlock)
-      arena.release(tensor.block);
-    tensor.block = Arena::noBlock;
-    tensor.data = nullptr;
-  }
+  for (Tensor &tensor : tensors)
+    release(tensor);
   isPresent = false;
 }
 
 Status State::truncate(int64_t length) {
   for (size_t i = 0; i < tensors.size(); ++i) {
-    const int64_t held = isPresent ? tensors[i].dims[artifact.states[i].axis] : 0;
+    const int64_t held = isPresent ? extent(i) : 0;
     if (length < 0 || length > held)
-      return failure(MOERT_INVALID_ARGUMENT, "cannot truncate to ", length, " positions: state '",
-                     artifact.inputs[artifact.states[i].input].name, "' holds ", held);
+      return failure(MOERT_INVALID_ARGUMENT, "cannot truncate to ", length, " positions: state '", type(i).name,
+                     "' holds ", held);
     if (held != getLength())
       return failure(MOERT_UNSUPPORTED, "cannot truncate: states hold ", getLength(), " and ", held, " positions");
   }
   for (size_t i = 0; i < tensors.size() && isPresent; ++i) {
-    OwnedTensor &tensor = tensors[i];
-    const uint32_t axis = artifact.states[i].axis;
-    uint64_t outer = 1, inner = elementSize(artifact.inputs[artifact.states[i].input].elementType);
-    for (uint32_t d = 0; d < tensor.dims.size(); ++d)
-      (d < axis ? outer : inner) *= d == axis ? 1 : static_cast<uint64_t>(tensor.dims[d]);
-    const uint64_t before = static_cast<uint64_t>(tensor.dims[axis]) * inner;
-    const uint64_t after = static_cast<uint64_t>(length) * inner;
-    for (uint64_t row = 1; row < outer && after; ++row)
-      std::memmove(tensor.data + row * after, tensor.data + row * before, after);
-    tensor.dims[axis] = length;
-    tensor.byteSize = outer * after;
+    Tensor &tensor = tensors[i];
+    tensor.dims[row(i).axis] = length;
+    if (row(i).in_place)
+      continue;
+    copyPositions(layout(i), tensor.data, tensor.capacity, tensor.data, length, length);
+    tensor.capacity = length;
   }
-  return Status::success();
-}
-
-Status State::allocate(size_t index) {
-  OwnedTensor &tensor = tensors[index];
-  tensor.block = arena.allocate(tensor.byteSize);
-  if (tensor.block == Arena::noBlock)
-    return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", tensor.byteSize, " bytes for state '",
-                   artifact.inputs[artifact.states[index].input].name, "'");
-  tensor.data = arena.address(tensor.block);
   return Status::success();
 }
 
@@ -89,10 +129,10 @@ Status State::copyFrom(const State &other) {
   if (other.isEmpty())
     return Status::success();
   for (size_t i = 0; i < tensors.size(); ++i) {
-    std::copy(other.tensors[i].dims.begin(), other.tensors[i].dims.end(), tensors[i].dims.begin());
-    tensors[i].byteSize = other.tensors[i].byteSize;
-    MOERT_TRY(allocate(i));
-    std::memcpy(tensors[i].data, other.tensors[i].data, tensors[i].byteSize);
+    const Tensor &source = other.tensors[i];
+    std::copy(source.dims.begin(), source.dims.end(), tensors[i].dims.begin());
+    MOERT_TRY(allocate(i, source.capacity));
+    copyPositions(layout(i), source.data, source.capacity, tensors[i].data, source.capacity, extent(i));
   }
   isPresent = true;
   return Status::success();
@@ -113,8 +153,8 @@ static_assert(sizeof(savedMagic) - 1 == sizeof(SavedHeader::magic));
 
 size_t State::getSavedSize() const {
   size_t size = sizeof(SavedHeader) + sizeof(Hash);
-  for (const OwnedTensor &tensor : tensors)
-    size += isPresent ? tensor.dims.size() * sizeof(int64_t) + tensor.byteSize : 0;
+  for (size_t i = 0; i < tensors.size() && isPresent; ++i)
+    size += tensors[i].dims.size() * sizeof(int64_t) + layout(i).bytes(extent(i));
   return size;
 }
 
@@ -130,11 +170,11 @@ void State::save(std::span<std::byte> bytes) const {
   std::memcpy(header.program, artifact.container.header.table_hash, sizeof(header.program));
   header.isPresent = isPresent;
   append(&header, sizeof(header));
-  for (const OwnedTensor &tensor : tensors) {
-    if (!isPresent)
-      break;
+  for (size_t i = 0; i < tensors.size() && isPresent; ++i) {
+    const Tensor &tensor = tensors[i];
     append(tensor.dims.data(), tensor.dims.size() * sizeof(int64_t));
-    append(tensor.data, tensor.byteSize);
+    copyPositions(layout(i), tensor.data, tensor.capacity, at, extent(i), extent(i));
+    at += layout(i).bytes(extent(i));
   }
   const Hash hash = blake2b(bytes.first(static_cast<size_t>(at - bytes.data())));
   append(hash.data(), hash.size());
@@ -158,25 +198,25 @@ Status State::checkSaved(std::span<const std::byte> bytes) const {
 }
 
 Status State::loadTensor(size_t index, std::span<const std::byte> &rest) {
-  const TensorType &type = artifact.inputs[artifact.states[index].input];
-  OwnedTensor &tensor = tensors[index];
-  const size_t dimBytes = type.dims.size() * sizeof(int64_t);
+  const TensorType &expected = type(index);
+  std::vector<int64_t> &dims = tensors[index].dims;
+  const size_t dimBytes = dims.size() * sizeof(int64_t);
   if (rest.size() < dimBytes)
-    return failure(MOERT_INVALID_FILE, "saved state: extents of '", type.name, "' are missing");
-  std::memcpy(tensor.dims.data(), rest.data(), dimBytes);
+    return failure(MOERT_INVALID_FILE, "saved state: extents of '", expected.name, "' are missing");
+  std::memcpy(dims.data(), rest.data(), dimBytes);
   rest = rest.subspan(dimBytes);
-  for (size_t axis = 0; axis < type.dims.size(); ++axis)
-    if (type.dims[axis] >= 0 && tensor.dims[axis] != type.dims[axis])
-      return failure(MOERT_INVALID_FILE, "saved state: '", type.name, "' axis ", axis, ": extent ",
-                     tensor.dims[axis], ", expected ", type.dims[axis]);
-  if (!denseBytes(tensor.dims.data(), static_cast<uint32_t>(tensor.dims.size()), elementSize(type.elementType),
-                  tensor.byteSize) ||
-      tensor.byteSize > rest.size())
-    return failure(MOERT_INVALID_FILE, "saved state: bytes of '", type.name, "' are missing");
-  MOERT_TRY(allocate(index));
-  if (tensor.byteSize)
-    std::memcpy(tensor.data, rest.data(), tensor.byteSize);
-  rest = rest.subspan(tensor.byteSize);
+  for (size_t axis = 0; axis < dims.size(); ++axis)
+    if (expected.dims[axis] >= 0 && dims[axis] != expected.dims[axis])
+      return failure(MOERT_INVALID_FILE, "saved state: '", expected.name, "' axis ", axis, ": extent ", dims[axis],
+                     ", expected ", expected.dims[axis]);
+  uint64_t bytes = 0;
+  if (!denseBytes(dims.data(), static_cast<uint32_t>(dims.size()), elementSize(expected.elementType), bytes) ||
+      bytes > rest.size())
+    return failure(MOERT_INVALID_FILE, "saved state: bytes of '", expected.name, "' are missing");
+  MOERT_TRY(allocate(index, extent(index)));
+  if (bytes)
+    std::memcpy(tensors[index].data, rest.data(), bytes);
+  rest = rest.subspan(bytes);
   return Status::success();
 }
 

@@ -1,8 +1,23 @@
 // What a session carries from step to step: one tensor for each row of the states section.
+//
+// A state is either functional, written by each step as a new output that replaces the old tensor, or in place: then it
+// lives in a buffer with room for more positions than it holds, and a step writes behind those it holds.
 #pragma once
-#include "session/outputs.h"
+#include "artifact/artifact.h"
+#include "session/arena.h"
+#include "session/axis_layout.h"
 
 namespace moert {
+
+class Outputs;
+
+// Memory of a state in place during a run.
+struct StateMemory {
+  std::byte *data;
+  uint64_t size;
+  int64_t capacity; // positions along the axis
+  bool holdsPast;   // the positions held before are there already
+};
 
 class State {
 public:
@@ -13,9 +28,11 @@ public:
   bool isEmpty() const { return !isPresent; }
   // Positions held; 0 if empty.
   int64_t getLength() const;
-  // The view to feed to the input of state `index`. Only if not empty.
+  // The view to feed to the input of state `index`, without data if the state is in place. Only if not empty.
   moert_tensor_view_t getView(size_t index) const;
-  // Takes over what a step has written for its state outputs, and gives back what was there.
+  // Room for `length` positions of a state in place; `dims` are the extents of its input in this step.
+  Status reserve(size_t index, std::span<const int64_t> dims, int64_t length, StateMemory &memory);
+  // Ends a successful step: takes over what it has written for its state outputs.
   void advance(Outputs &outputs);
 
   void reset();
@@ -28,13 +45,26 @@ public:
   Status load(std::span<const std::byte> bytes);
 
 private:
+  struct Tensor {
+    std::vector<int64_t> dims; // what it holds
+    int64_t capacity = 0;      // extent of its buffer along the axis
+    std::byte *data = nullptr;
+    Arena::Block block = Arena::noBlock;
+  };
+
+  const moert_state_t &row(size_t index) const { return artifact.states[index]; }
+  const TensorType &type(size_t index) const { return artifact.inputs[row(index).input]; }
+  AxisLayout layout(size_t index) const;
+  int64_t extent(size_t index) const { return tensors[index].dims[row(index).axis]; }
+  void release(Tensor &tensor);
+  // A zeroed buffer of `capacity` positions for the tensor's extents.
+  Status allocate(size_t index, int64_t capacity);
   Status checkSaved(std::span<const std::byte> bytes) const;
   Status loadTensor(size_t index, std::span<const std::byte> &rest);
-  Status allocate(size_t index);
 
   const Artifact &artifact;
   Arena &arena;
-  std::vector<OwnedTensor> tensors;
+  std::vector<Tensor> tensors;
   bool isPresent = false;
 };
 

@@ -125,6 +125,8 @@ Status Interpreter::executeStep(const uint32_t *operands, uint32_t opcode) {
     return failure(MOERT_RUN_FAILED, program.getArtifact().stepString(operands[1], operands[2]));
   case MOERT_STEP_ROUTING:
     return hooks.routing && mode == Mode::Run ? reportRouting(operands) : Status::success();
+  case MOERT_STEP_STATE:
+    return state(operands);
   }
   return failure(MOERT_RUN_FAILED, "unknown opcode ", opcode, " at word ", current);
 }
@@ -157,6 +159,21 @@ Status Interpreter::output(const uint32_t *operands) {
   clear(slot);
   MOERT_TRY(outputs.provide(index, rank, slot.data, slot.size));
   slot.isWritable = true;
+  return Status::success();
+}
+
+Status Interpreter::state(const uint32_t *operands) {
+  const moert_state_t &row = program.getArtifact().states[operands[2]];
+  const TensorType &type = program.getArtifact().inputs[row.input];
+  const std::span<const int64_t> dims(inputs[row.input].dims, type.dims.size());
+  StateMemory memory;
+  clear(slots[operands[0]]);
+  MOERT_TRY(outputs.provideState(operands[2], dims, registers[operands[3]], memory));
+  if (mode == Mode::Run && !memory.holdsPast)
+    copyPositions(AxisLayout::of(dims, row.axis, elementSize(type.elementType)), inputs[row.input].data,
+                  dims[row.axis], memory.data, memory.capacity, dims[row.axis]);
+  slots[operands[0]] = {memory.data, memory.size, Arena::noBlock, Slot::noWeight, true};
+  registers[operands[1]] = memory.capacity;
   return Status::success();
 }
 

@@ -43,6 +43,7 @@ private:
   Status binary(const uint32_t *operands);
   Status alloc(const uint32_t *operands);
   Status output(const uint32_t *operands);
+  Status state(const uint32_t *operands);
   Status alias(const uint32_t *operands);
   Status load(const uint32_t *operands);
   Status store(const uint32_t *operands);

@@ -77,6 +77,9 @@ Status StepChecker::checkSlot(bool mayBeFixed) {
 }
 
 Status StepChecker::checkOutputExtents() {
+  for (const moert_state_t &state : artifact.states)
+    if (state.in_place && state.output == output)
+      return stepFailure("output '", artifact.outputs[output].name, "' is a state in place");
   const size_t rank = artifact.outputs[output].dims.size();
   if (stepEnd - at != rank)
     return stepFailure(stepEnd - at, " extents for output '", artifact.outputs[output].name, "' of rank ", rank);
@@ -146,6 +149,9 @@ Status StepChecker::checkOperand(StepOperand operand) {
     return Status::success();
   case StepOperand::Layer:
     return below("layer", artifact.layers.size());
+  case StepOperand::StateInPlace:
+    MOERT_TRY(below("state", artifact.states.size()));
+    return artifact.states[value].in_place ? Status::success() : stepFailure("state ", value, " is not in place");
   case StepOperand::BufferCount:
     buffers = value;
     ++at;

@@ -24,6 +24,7 @@ static constexpr StepOperand jump[] = {Target};
 static constexpr StepOperand jumpIfZero[] = {Register, Target};
 static constexpr StepOperand check[] = {Register, String};
 static constexpr StepOperand routing[] = {Layer, Slot, Slot, Register};
+static constexpr StepOperand state[] = {ResultSlot, ResultRegister, StateInPlace, Register};
 } // namespace operands
 
 static constexpr StepFormat formats[stepOpcodeCount] = {
@@ -45,6 +46,7 @@ static constexpr StepFormat formats[stepOpcodeCount] = {
     {"jump_if_zero", operands::jumpIfZero},
     {"check", operands::check},
     {"routing", operands::routing},
+    {"state", operands::state},
 };
 
 static constexpr const char *binaryNames[MOERT_BINARY_COUNT] = {

@@ -25,6 +25,7 @@ enum class StepOperand : uint8_t {
   BinaryOperator,
   Target,
   Layer,
+  StateInPlace,
   BufferCount,
   ScalarCount,
   // The rest of the step; last in the list.
@@ -37,7 +38,7 @@ struct StepFormat {
   std::span<const StepOperand> operands;
 };
 
-enum { stepOpcodeCount = MOERT_STEP_ROUTING + 1 };
+enum { stepOpcodeCount = MOERT_STEP_STATE + 1 };
 
 // Expects a known opcode.
 const StepFormat &getStepFormat(uint32_t opcode);

@@ -28,7 +28,8 @@ static void runSteps(const Program &program) {
   const std::atomic<bool> cancelled = true;
   ThreadPool pool;
   Arena arena, stateArena;
-  Outputs outputs(artifact, arena, stateArena);
+  State state(artifact, stateArena);
+  Outputs outputs(artifact, arena, stateArena, state);
   Interpreter interpreter(program, hooks, pool, arena, outputs);
   std::vector<std::vector<int64_t>> dims;
   std::vector<Interpreter::Input> inputs;
