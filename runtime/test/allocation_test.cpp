@@ -82,8 +82,12 @@ TEST(Allocation, FailureOfASessionIsAStatus) {
             5);
 }
 
-TEST(Allocation, FailureOfARunIsAStatus) {
-  const ProgramPtr program = open(makeSuccessorModel().build());
+class AllocationOfState : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(State, AllocationOfState, testing::Bool(),
+                         [](const auto &info) { return info.param ? "InPlace" : "Functional"; });
+
+TEST_P(AllocationOfState, FailureIsAStatus) {
+  const ProgramPtr program = open(makeSuccessorModel(GetParam()).build());
   std::vector<int64_t> tokens = {10, 20};
   const std::vector<int64_t> dims = {1, 2};
   const moert_tensor_view_t input = viewOf(tokens, dims);
@@ -113,8 +117,8 @@ TEST(Allocation, RepeatedRunsTakeNoMemory) {
   EXPECT_EQ(allocations - before, 0);
 }
 
-TEST(Allocation, StepsTakeMemoryRarely) {
-  const ProgramPtr program = open(makeSuccessorModel().build());
+TEST_P(AllocationOfState, StepsTakeMemoryRarely) {
+  const ProgramPtr program = open(makeSuccessorModel(GetParam()).build());
   const SessionPtr session = makeSession(program.get());
   std::vector<int64_t> tokens = {10};
   const std::vector<int64_t> dims = {1, 1};
@@ -125,7 +129,7 @@ TEST(Allocation, StepsTakeMemoryRarely) {
   const int64_t before = allocations;
   for (int round = 0; round < 1000; ++round)
     step();
-  EXPECT_EQ(allocations - before, 0);
+  EXPECT_LE(allocations - before, 10); // a buffer in place doubles now and then
 }
 
 } // namespace

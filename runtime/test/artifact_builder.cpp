@@ -239,7 +239,7 @@ ArtifactBuilder makeIncrementProgram() {
   return builder;
 }
 
-ArtifactBuilder makeSuccessorModel() {
+ArtifactBuilder makeSuccessorModel(bool inPlace) {
   ArtifactBuilder builder;
   const int64_t seq = -1 - int64_t(builder.symbol("seq")), past = -1 - int64_t(builder.symbol("past"));
   const int64_t total = -1 - int64_t(builder.symbol("total"));
@@ -247,11 +247,11 @@ ArtifactBuilder makeSuccessorModel() {
   builder.input("past", MOERT_I64, {1, past});
   builder.output("logits", MOERT_I32, {1, 256});
   builder.output("present", MOERT_I64, {1, total});
-  builder.states.push_back({1, 1, 1, 0});
+  builder.states.push_back({1, 1, 1, inPlace});
   builder.tokenizer = {MOERT_TOKENIZER_BYTE, 1, 0, 0, 0};
   builder.stops = {'z'};
 
-  enum { seqR, pastR, totalR, one, eight, zero, size, last, token, vocabulary, pastBytes, seqBytes };
+  enum { seqR, pastR, totalR, one, eight, zero, size, last, token, vocabulary, pastBytes, seqBytes, capacity };
   const uint32_t logits = builder.slot(0), present = builder.slot(1);
   StepWriter &steps = builder.steps;
   auto binary = [&](uint32_t result, uint32_t lhs, uint32_t rhs, uint32_t op) {
@@ -265,10 +265,14 @@ ArtifactBuilder makeSuccessorModel() {
   steps.constant(vocabulary, 256);
   builder.check(seqR, "no tokens");
   // present = past ++ input_ids
-  steps.step(MOERT_STEP_OUTPUT, {present, 1, one, totalR});
   binary(pastBytes, pastR, eight, MOERT_BINARY_MUL);
   binary(seqBytes, seqR, eight, MOERT_BINARY_MUL);
-  steps.step(MOERT_STEP_COPY, {present, zero, builder.inputSlot(1), zero, pastBytes});
+  if (inPlace) {
+    steps.step(MOERT_STEP_STATE, {present, capacity, 0, totalR});
+  } else {
+    steps.step(MOERT_STEP_OUTPUT, {present, 1, one, totalR});
+    steps.step(MOERT_STEP_COPY, {present, zero, builder.inputSlot(1), zero, pastBytes});
+  }
   steps.step(MOERT_STEP_COPY, {present, pastBytes, builder.inputSlot(0), zero, seqBytes});
   // logits[(last token + 1) mod 256] = 1, the others 0
   steps.step(MOERT_STEP_OUTPUT, {logits, 0, one, vocabulary});

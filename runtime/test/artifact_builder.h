@@ -96,7 +96,7 @@ ArtifactBuilder makeCopyProgram();
 // y = x + 1 on f32[batch x 3], by a kernel with a task a row.
 ArtifactBuilder makeIncrementProgram();
 // A language model without kernels: the score of the byte after the last one is 1, all others 0. Its state "past"
-// i64[1 x past] collects the tokens.
-ArtifactBuilder makeSuccessorModel();
+// i64[1 x past] collects the tokens, as a new output in each step or in place.
+ArtifactBuilder makeSuccessorModel(bool inPlace = false);
 
 } // namespace moert::test

@@ -133,6 +133,8 @@ const SectionCase sectionCases[] = {
              "input 'state' and output 'y' differ in element type or rank"),
     ROW_CASE("StateAxis", MOERT_SECTION_STATES, moert_state_t, 0, r.axis = 1,
              "axis 1 of input 'state' is not a symbolic dimension"),
+    ROW_CASE("StateInPlace", MOERT_SECTION_STATES, moert_state_t, 0, r.in_place = 2,
+             "in_place of input 'state' is 2, expected 0 or 1"),
     {"StateTwice",
      [](Sections &s) {
        Bytes &states = s[MOERT_SECTION_STATES];

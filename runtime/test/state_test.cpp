@@ -1,13 +1,16 @@
 // Steps and the state between them, on a model whose state is the list of its tokens.
 #include "runtime_fixture.h"
 
+#include <functional>
+
 using namespace moert::test;
 
 namespace {
 
-class StateTest : public testing::Test {
+// With a functional state and with one in place.
+class StateTest : public testing::TestWithParam<bool> {
 protected:
-  StateTest() : program(open(makeSuccessorModel().build())), session(makeSession(program.get())) {}
+  StateTest() : program(open(makeSuccessorModel(GetParam()).build())), session(makeSession(program.get())) {}
 
   // The token with the best score after these.
   static int64_t step(moert_session_t *session, std::vector<int64_t> tokens) {
@@ -35,7 +38,7 @@ protected:
   SessionPtr session;
 };
 
-TEST_F(StateTest, GrowsAndResets) {
+TEST_P(StateTest, GrowsAndResets) {
   EXPECT_EQ(moert_session_state_length(session.get()), 0);
   EXPECT_EQ(step({10, 20, 30}), 31);
   EXPECT_EQ(step({40}), 41);
@@ -46,7 +49,7 @@ TEST_F(StateTest, GrowsAndResets) {
   EXPECT_EQ(moert_session_state_length(session.get()), 1);
 }
 
-TEST_F(StateTest, FunctionalRunSeesTheSameValues) {
+TEST_P(StateTest, FunctionalRunSeesTheSameValues) {
   step({10, 20, 30});
   std::vector<int64_t> tokens = {50}, past = {10, 20, 30};
   const std::vector<int64_t> one = {1, 1}, three = {1, 3};
@@ -57,7 +60,7 @@ TEST_F(StateTest, FunctionalRunSeesTheSameValues) {
   EXPECT_EQ(moert_session_state_length(session.get()), 3); // a run leaves the state alone
 }
 
-TEST_F(StateTest, FailedStepKeepsTheState) {
+TEST_P(StateTest, FailedStepKeepsTheState) {
   step({10, 20});
   std::vector<int64_t> nothing;
   const std::vector<int64_t> dims = {1, 0};
@@ -68,7 +71,7 @@ TEST_F(StateTest, FailedStepKeepsTheState) {
   EXPECT_EQ(moert_session_state_length(session.get()), 3);
 }
 
-TEST_F(StateTest, Truncates) {
+TEST_P(StateTest, Truncates) {
   step({10, 20, 30});
   EXPECT_EQ(moert_session_state_truncate(session.get(), 2), MOERT_OK);
   EXPECT_EQ(moert_session_state_length(session.get()), 2);
@@ -78,6 +81,112 @@ TEST_F(StateTest, Truncates) {
   EXPECT_FAILS(moert_session_state_truncate(session.get(), 3), MOERT_INVALID_ARGUMENT,
                "cannot truncate to 3 positions: state 'past' holds 2");
   EXPECT_FAILS(moert_session_state_truncate(session.get(), -1), MOERT_INVALID_ARGUMENT, "cannot truncate to -1");
+}
+
+INSTANTIATE_TEST_SUITE_P(State, StateTest, testing::Bool(),
+                         [](const auto &info) { return info.param ? "InPlace" : "Functional"; });
+
+// Two rows that grow behind each other's capacity: present = past ++ new along axis 1, in place.
+TEST(State, GrowsInPlaceAlongAnInnerAxis) {
+  ArtifactBuilder builder;
+  const int64_t past = -1 - int64_t(builder.symbol("past")), size = -1 - int64_t(builder.symbol("size"));
+  builder.input("new", MOERT_I64, {2, size});
+  builder.input("past", MOERT_I64, {2, past});
+  builder.output("present", MOERT_I64, {2, -1 - int64_t(builder.symbol("total"))});
+  builder.states.push_back({1, 0, 1, 1});
+  StepWriter &steps = builder.steps;
+  enum { sizeR, pastR, total, capacity, eight, zero, target, source };
+  auto binary = [&](uint32_t result, uint32_t lhs, uint32_t rhs, uint32_t op) {
+    steps.step(MOERT_STEP_BINARY, {result, lhs, rhs, op});
+  };
+  steps.step(MOERT_STEP_INPUT_DIM, {sizeR, 0, 1});
+  steps.step(MOERT_STEP_INPUT_DIM, {pastR, 1, 1});
+  binary(total, sizeR, pastR, MOERT_BINARY_ADD);
+  steps.step(MOERT_STEP_STATE, {builder.slot(0), capacity, 0, total});
+  steps.constant(eight, 8);
+  for (uint32_t extent : {capacity, sizeR, pastR})
+    binary(extent, extent, eight, MOERT_BINARY_MUL); // in bytes
+  steps.step(MOERT_STEP_COPY, {builder.slot(0), pastR, 0, zero, sizeR});
+  binary(target, capacity, pastR, MOERT_BINARY_ADD);
+  steps.step(MOERT_STEP_COPY, {builder.slot(0), target, 0, sizeR, sizeR});
+  steps.step(MOERT_STEP_RETURN, {});
+  const ProgramPtr program = open(builder.build());
+  const SessionPtr session = makeSession(program.get());
+
+  std::vector<int64_t> first, second; // the rows, as they should be
+  for (int64_t added : {1, 3, 100, 1, 0, 40}) {
+    std::vector<int64_t> elements;
+    for (std::vector<int64_t> *row : {&first, &second})
+      for (int64_t i = 0; i < added; ++i) {
+        elements.push_back(static_cast<int64_t>(row->size()) + (row == &second ? 1000 : 0));
+        row->push_back(elements.back());
+      }
+    const std::vector<int64_t> dims = {2, added};
+    const moert_tensor_view_t input = viewOf(elements, dims);
+    ASSERT_EQ(moert_session_step(session.get(), &input, 1, nullptr, 0), MOERT_OK) << moert_last_error();
+  }
+  // Saved state holds the positions without gaps: header, extents, elements, hash.
+  size_t bytes = 0;
+  moert_session_state_save(session.get(), nullptr, 0, &bytes);
+  std::vector<int64_t> saved(bytes / 8);
+  ASSERT_EQ(moert_session_state_save(session.get(), saved.data(), bytes, &bytes), MOERT_OK) << moert_last_error();
+  std::vector<int64_t> expected = first;
+  expected.insert(expected.end(), second.begin(), second.end());
+  EXPECT_EQ(std::vector<int64_t>(saved.begin() + 8, saved.end() - 4), expected);
+
+  // A run without state gives the same from past and new.
+  std::vector<int64_t> elements = {7, 8};
+  const std::vector<int64_t> one = {2, 1}, held = {2, static_cast<int64_t>(first.size())};
+  const moert_tensor_view_t inputs[] = {viewOf(elements, one), viewOf(expected, held)};
+  moert_tensor_view_t output = {};
+  ASSERT_EQ(moert_session_run(session.get(), inputs, 2, &output, 1), MOERT_OK) << moert_last_error();
+  first.push_back(7);
+  first.insert(first.end(), second.begin(), second.end());
+  first.push_back(8);
+  EXPECT_EQ(elementsOf<int64_t>(output), first);
+}
+
+// Programs that use a state in place wrongly.
+TEST(State, RefusesMisuseInPlace) {
+  struct Case {
+    const char *message;
+    std::function<void(ArtifactBuilder &)> write;
+  };
+  for (const Case &entry : {Case{"state 'past' holds 2 positions and cannot shrink to 0",
+                                 [](ArtifactBuilder &b) { b.steps.step(MOERT_STEP_STATE, {b.slot(0), 1, 0, 2}); }},
+                            Case{"state 'past' is asked for twice",
+                                 [](ArtifactBuilder &b) {
+                                   b.steps.step(MOERT_STEP_STATE, {b.slot(0), 1, 0, 0});
+                                   b.steps.step(MOERT_STEP_STATE, {b.slot(0), 1, 0, 0});
+                                 }},
+                            Case{"output 'present' was not produced", [](ArtifactBuilder &) {}},
+                            Case{"the slot is empty", [](ArtifactBuilder &b) {
+                                   b.steps.step(MOERT_STEP_STATE, {b.slot(0), 1, 0, 0});
+                                   b.steps.step(MOERT_STEP_LOAD, {1, b.inputSlot(1), 2, MOERT_I64});
+                                 }}}) {
+    ArtifactBuilder builder;
+    const int64_t n = -1 - int64_t(builder.symbol("n")), past = -1 - int64_t(builder.symbol("past"));
+    builder.input("n", MOERT_I64, {n});
+    builder.input("past", MOERT_I64, {past});
+    builder.output("present", MOERT_I64, {past});
+    builder.states.push_back({1, 0, 0, 1});
+    builder.steps.constant(0, 2);
+    builder.steps.step(MOERT_STEP_INPUT_DIM, {3, 0, 0});
+    const uint32_t jump = builder.steps.step(MOERT_STEP_JUMP_IF_ZERO, {3, 0});
+    entry.write(builder);
+    builder.steps.step(MOERT_STEP_RETURN, {});
+    builder.steps.words[jump + 2] = builder.steps.here(); // the first step, without "n", only makes a state
+    builder.steps.step(MOERT_STEP_STATE, {builder.slot(0), 1, 0, 0});
+    builder.steps.step(MOERT_STEP_RETURN, {});
+    const ProgramPtr program = open(builder.build());
+    const SessionPtr session = makeSession(program.get());
+    std::vector<int64_t> elements(1);
+    const std::vector<int64_t> none = {0}, one = {1};
+    const moert_tensor_view_t nothing = {MOERT_I64, 1, none.data(), nullptr, 0}, something = viewOf(elements, one);
+    ASSERT_EQ(moert_session_step(session.get(), &nothing, 1, nullptr, 0), MOERT_OK) << moert_last_error();
+    EXPECT_FAILS(moert_session_step(session.get(), &something, 1, nullptr, 0), MOERT_RUN_FAILED, entry.message);
+    EXPECT_EQ(moert_session_state_length(session.get()), 2);
+  }
 }
 
 // The axis lies inside: rows move together.
@@ -113,7 +222,7 @@ TEST(State, TruncatesAnInnerAxis) {
   EXPECT_EQ(first, second);
 }
 
-TEST_F(StateTest, Forks) {
+TEST_P(StateTest, Forks) {
   step({10, 20, 30});
   moert_session_t *copy = nullptr;
   ASSERT_EQ(moert_session_state_fork(session.get(), &copy), MOERT_OK) << moert_last_error();
@@ -124,7 +233,7 @@ TEST_F(StateTest, Forks) {
   EXPECT_NE(save(forked.get()), save(session.get()));
 }
 
-TEST_F(StateTest, SavesAndLoads) {
+TEST_P(StateTest, SavesAndLoads) {
   step({10, 20, 30});
   const Bytes bytes = save(session.get());
   const SessionPtr other = makeSession(program.get());
@@ -140,7 +249,7 @@ TEST_F(StateTest, SavesAndLoads) {
   EXPECT_EQ(moert_session_state_length(other.get()), 0);
 }
 
-TEST_F(StateTest, RefusesDamagedOrForeignBytes) {
+TEST_P(StateTest, RefusesDamagedOrForeignBytes) {
   step({10, 20, 30});
   const Bytes good = save(session.get());
   auto load = [&](const Bytes &bytes) { return moert_session_state_load(session.get(), bytes.data(), bytes.size()); };

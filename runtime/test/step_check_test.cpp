@@ -32,6 +32,13 @@ TEST_P(RefusedStep, HasAMessage) {
   EXPECT_FAILS(tryOpen(builder.build(), program), MOERT_INVALID_FILE, GetParam().message);
 }
 
+void addState(ArtifactBuilder &builder, bool inPlace) {
+  const int64_t past = -1 - int64_t(builder.symbol("past"));
+  builder.input("past", MOERT_I64, {past});
+  builder.output("present", MOERT_I64, {past});
+  builder.states.push_back({1, 1, 0, inPlace});
+}
+
 // Slots: 0 the input, 1 the weight, 2 and 3 free.
 #define STEP_CASE(name, message, opcode, ...)                                                                          \
   StepCase { name, [](ArtifactBuilder &b) { b.steps.step(opcode, {__VA_ARGS__}); }, message }
@@ -64,6 +71,24 @@ const StepCase stepCases[] = {
     STEP_CASE("CheckMessage", "step at word 0 (check): string operand: string of 9 bytes at offset 900",
               MOERT_STEP_CHECK, 0, 900, 9),
     STEP_CASE("Layer", "layer 0, expected less than 0", MOERT_STEP_ROUTING, 0, 2, 2, 0),
+    {"State",
+     [](ArtifactBuilder &b) {
+       addState(b, false);
+       b.steps.step(MOERT_STEP_STATE, {b.slot(0), 0, 1, 0});
+     },
+     "state 1, expected less than 1"},
+    {"StateNotInPlace",
+     [](ArtifactBuilder &b) {
+       addState(b, false);
+       b.steps.step(MOERT_STEP_STATE, {b.slot(0), 0, 0, 0});
+     },
+     "state 0 is not in place"},
+    {"OutputOfStateInPlace",
+     [](ArtifactBuilder &b) {
+       addState(b, true);
+       b.steps.step(MOERT_STEP_OUTPUT, {b.slot(0), 1, 0});
+     },
+     "output 'present' is a state in place"},
     STEP_CASE("Kernel", "kernel 1, expected less than 1", MOERT_STEP_DISPATCH, 1, 0, 0, 0, 0, 0, 0, 0),
     STEP_CASE("KernelArguments", "2 buffers and 0 scalars for kernel 'k', expected 1 and 1", MOERT_STEP_DISPATCH, 0, 0,
               0, 0, 0, 0, 2, 0, 0, 0),

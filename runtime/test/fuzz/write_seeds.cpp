@@ -37,6 +37,7 @@ int main(int argc, char **argv) {
   };
   write("copy", makeCopyProgram());
   write("successor", makeSuccessorModel());
+  write("in_place", makeSuccessorModel(/*inPlace=*/true));
   write("layer", makeModelWithLayer());
   return 0;
 }
