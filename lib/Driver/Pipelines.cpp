@@ -22,8 +22,9 @@ using namespace mlir;
 using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
-    "moe-raise-gathered-experts", "moe-raise-routers", "moe-raise-norms",           "moe-form-dense-matmul",
-    "moe-encode-weights",         "linalg-fuse-elementwise-ops", "moe-plan-buffers",
+    "moe-raise-gathered-experts",  "moe-raise-routers",           "moe-raise-norms",
+    "moe-raise-rotary",            "moe-raise-attention",         "moe-form-dense-matmul",
+    "moe-encode-weights",          "linalg-fuse-elementwise-ops", "moe-plan-buffers",
 };
 
 ArrayRef<llvm::StringLiteral> moec::getOptionalPasses() { return optionalPasses; }
@@ -47,6 +48,8 @@ void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options)
   // Needs the layers: a router is what their experts and gates come from.
   addOptional(pm, options, createRaiseRouters());
   addOptional(pm, options, createRaiseNorms());
+  addOptional(pm, options, createRaiseRotary());
+  addOptional(pm, options, createRaiseAttention());
   pm.addPass(createCanonicalizerPass());
 }
 

@@ -131,6 +131,12 @@ std::optional<Extents> SymbolicShapes::Transfer::shape(unsigned result) const {
     return reduce();
   if (op == "ConstantOfShape")
     return copy(valuesOf(0));
+  if (op == "Range") {
+    std::optional<ArrayRef<Extent>> start = valuesOf(0), limit = valuesOf(1), delta = valuesOf(2);
+    if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 || delta->size() != 1 || !(*delta)[0].isOne())
+      return std::nullopt;
+    return Extents{shapes.difference((*limit)[0], (*start)[0])};
+  }
   if (op == "TopK") {
     std::optional<Extents> extents = copy(in(0));
     std::optional<int64_t> axis =
@@ -280,12 +286,7 @@ std::optional<Extents> SymbolicShapes::Transfer::concat() const {
     std::optional<ArrayRef<Extent>> extents = in(index);
     if (!extents || extents->size() != result->size())
       return std::nullopt;
-    Extent &sum = (*result)[*axis];
-    const Extent &term = (*extents)[*axis];
-    if (sum.constant() && term.constant())
-      sum = Extent(*sum.constant() + *term.constant());
-    else
-      sum = shapes.computed("add", std::min(sum, term), std::max(sum, term));
+    (*result)[*axis] = shapes.sum((*result)[*axis], (*extents)[*axis]);
   }
   return result;
 }
@@ -515,16 +516,17 @@ std::optional<Extents> SymbolicShapes::Transfer::elementwiseContents() const {
     else if (op == "Neg")
       value = a * Extent(-1);
     else if (op == "Add" && operands.size() == 2)
-      value = x && y ? Extent(*x + *y) : x && *x == 0 ? b : y && *y == 0 ? a
-                                                          : shapes.computed("add", std::min(a, b), std::max(a, b));
+      value = shapes.sum(a, b);
     else if (op == "Sub" && operands.size() == 2)
-      value = x && y ? Extent(*x - *y) : y && *y == 0 ? a : shapes.computed("sub", a, b);
+      value = shapes.difference(a, b);
     else if (op == "Div" && operands.size() == 2 && x && y && *y != 0)
       value = Extent(*x / *y);
     else if (op == "Div" && operands.size() == 2)
       value = a.dividedBy(b) ? *a.dividedBy(b) : shapes.computed("div", a, b);
     else if (op == "Equal" && x && y)
       value = Extent(*x == *y);
+    else if (op == "Equal" && ((x && *x < 0 && shapes.isDimension(b)) || (y && *y < 0 && shapes.isDimension(a))))
+      value = Extent(0);
     else if (op == "Where" && operands.size() == 3 && x)
       value = *x ? b : element(2, place);
     if (!value)
@@ -607,7 +609,7 @@ void SymbolicShapes::setExtents(Value value, std::optional<Extents> derived, Arr
     else if (name && !name.empty())
       extents.push_back(symbol(name));
     else
-      extents.push_back(opaque(value, axis));
+      extents.push_back(opaque());
   }
   shapes[value] = extents;
 }
@@ -629,17 +631,56 @@ Extent SymbolicShapes::symbol(StringRef text) {
     }
     auto [entry, inserted] = symbolAtoms.try_emplace(factor, atomCount);
     atomCount += inserted;
+    dimensionAtoms.insert(entry->second);
     result = result * Extent::atom(entry->second);
   }
   return result;
 }
 
-Extent SymbolicShapes::opaque(Value value, unsigned index) { return Extent::atom(atomCount++); }
+Extent SymbolicShapes::opaque() {
+  dimensionAtoms.insert(atomCount);
+  return Extent::atom(atomCount++);
+}
 
 Extent SymbolicShapes::computed(StringRef kind, const Extent &a, const Extent &b) {
   auto [entry, inserted] = computedAtoms.try_emplace({kind.str(), a, b}, atomCount);
   atomCount += inserted;
   return Extent::atom(entry->second);
+}
+
+bool SymbolicShapes::isDimension(const Extent &extent) const {
+  return extent.constantFactor() >= 0 &&
+         llvm::all_of(extent.opaqueFactors(), [&](unsigned atom) { return dimensionAtoms.contains(atom); });
+}
+
+Extent SymbolicShapes::sum(const Extent &a, const Extent &b) {
+  std::optional<int64_t> x = a.constant(), y = b.constant();
+  if (x && y)
+    return Extent(*x + *y);
+  if (x && *x == 0)
+    return b;
+  if (y && *y == 0)
+    return a;
+  Extent result = computed("add", std::min(a, b), std::max(a, b));
+  sums.try_emplace(result, a, b);
+  if (isDimension(a) && isDimension(b))
+    dimensionAtoms.insert(result.opaqueFactors().front());
+  return result;
+}
+
+Extent SymbolicShapes::difference(const Extent &a, const Extent &b) {
+  std::optional<int64_t> x = a.constant(), y = b.constant();
+  if (x && y)
+    return Extent(*x - *y);
+  if (y && *y == 0)
+    return a;
+  if (auto terms = sums.find(a); terms != sums.end()) {
+    if (terms->second.first == b)
+      return terms->second.second;
+    if (terms->second.second == b)
+      return terms->second.first;
+  }
+  return computed("sub", a, b);
 }
 
 std::optional<ArrayRef<Extent>> SymbolicShapes::extents(Value value) const {

@@ -29,6 +29,8 @@ public:
     return atoms.empty() || factor == 0 ? std::optional(factor) : std::nullopt;
   }
   bool isOne() const { return atoms.empty() && factor == 1; }
+  int64_t constantFactor() const { return factor; }
+  llvm::ArrayRef<unsigned> opaqueFactors() const { return atoms; }
   Extent operator*(const Extent &other) const;
   /// The quotient, if the division is exact whatever the atoms are.
   std::optional<Extent> dividedBy(const Extent &other) const;
@@ -60,14 +62,21 @@ private:
   struct Transfer;
   void setExtents(mlir::Value value, std::optional<Extents> derived, mlir::ArrayAttr symbols);
   Extent symbol(llvm::StringRef text);
-  Extent opaque(mlir::Value value, unsigned index);
+  Extent opaque();
   /// One atom for one computation `kind(a, b)`.
   Extent computed(llvm::StringRef kind, const Extent &a, const Extent &b);
+  Extent sum(const Extent &a, const Extent &b);
+  Extent difference(const Extent &a, const Extent &b);
+  /// Whether `extent` is made of dimensions, which are never negative.
+  bool isDimension(const Extent &extent) const;
 
   llvm::DenseMap<mlir::Value, Extents> shapes;
   llvm::DenseMap<mlir::Value, Extents> values;
   llvm::StringMap<unsigned> symbolAtoms;
   std::map<std::tuple<std::string, Extent, Extent>, unsigned> computedAtoms;
+  /// The terms of the atoms that are sums.
+  std::map<Extent, std::pair<Extent, Extent>> sums;
+  llvm::DenseSet<unsigned> dimensionAtoms;
   unsigned atomCount = 0;
 };
 

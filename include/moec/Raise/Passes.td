@@ -62,6 +62,32 @@ def RaiseNorms : Raise_Pass<"moe-raise-norms"> {
   }];
 }
 
+def RaiseRotary : Raise_Pass<"moe-raise-rotary"> {
+  let summary = "turns a spelt-out rotary position embedding into nn.rotary";
+  let description = [{
+    The form that rotates halves, over the last axis of `[B, N, S, D]`. Cosine and sine whose halves cannot be proven equal
+    leave a remark.
+    ```mlir
+    %c = onnx.node "Mul"(%x, %cos); %s = onnx.node "Mul"(%rotated, %sin); %y = onnx.node "Add"(%c, %s)
+    // becomes
+    %y = nn.rotary %x, %cos, %sin interleaved false
+    ```
+  }];
+}
+
+def RaiseAttention : Raise_Pass<"moe-raise-attention"> {
+  let summary = "turns spelt-out attention into nn.attention with grouped heads";
+  let description = [{
+    Two products around a softmax, with scale and an additive mask; keys and values that are repeated per query head become
+    the key heads of the op. What resembles this and is left as it is gets a remark.
+    ```mlir
+    %s = onnx.node "MatMul"(%q, %kt); … %p = onnx.node "Softmax"(%masked); %y = onnx.node "MatMul"(%p, %v)
+    // becomes
+    %y = nn.attention %q, %k, %v mask %m scale 1.250000e-01
+    ```
+  }];
+}
+
 def FindState : Pass<"moe-find-state", "::mlir::ModuleOp"> {
   let summary = "note which outputs of a step are inputs of the next";
   let description = [{
