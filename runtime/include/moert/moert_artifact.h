@@ -144,8 +144,9 @@ typedef struct {
   uint32_t first_range, range_count;
 } moert_layer_t;
 
-// Output `output` of one step is input `input` of the next; `axis` grows. A state in place has no output step: the
-// program asks for its buffer by MOERT_STEP_STATE and writes behind what it held.
+// Output `output` of one step is input `input` of the next; `axis` grows. A state in place has no output step, and of its
+// input the program reads the extents alone: it asks once for the buffer by MOERT_STEP_STATE, finds there what the state
+// held, and writes behind it.
 typedef struct {
   uint32_t input, output;        // both count from 0 within inputs and outputs
   uint32_t axis, in_place;       // in_place is 0 or 1
