@@ -2,6 +2,7 @@
 #include "runtime_fixture.h"
 
 #include <atomic>
+#include <sched.h>
 #include <thread>
 
 using namespace moert::test;
@@ -221,6 +222,21 @@ TEST(Session, EstimatesItsMemory) {
   const moert_tensor_view_t tokens[] = {{MOERT_I64, 2, one.data(), nullptr, 8}, {MOERT_I64, 2, one.data(), nullptr, 8}};
   EXPECT_FAILS(moert_session_estimate(other.get(), tokens, 2, &bytes), MOERT_UNSUPPORTED,
                "sizes depend on values that only a run computes");
+}
+
+TEST(Session, TakesOneThreadForEachProcessorItMayUse) {
+  const ProgramPtr program = open(makeCopyProgram().build());
+  cpu_set_t before, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu)
+    if (CPU_ISSET(cpu, &before))
+      CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  const SessionPtr session = makeSession(program.get(), uint32_t(0));
+  ASSERT_EQ(sched_setaffinity(0, sizeof(before), &before), 0);
+  EXPECT_EQ(moert_session_thread_count(session.get()), 1u);
+  EXPECT_EQ(moert_session_thread_count(makeSession(program.get(), 3).get()), 3u);
 }
 
 TEST(Session, LimitsThreads) {

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <thread>
 
 namespace moert::tools {
 namespace {
@@ -143,7 +142,7 @@ void bench(const moert_program_t *program, const moert_session_options_t &sessio
   BenchResult result = {};
   result.model = std::filesystem::path(options.file).stem().string();
   result.variant = moert_program_variant(program);
-  result.threads = session.thread_count ? session.thread_count : std::max(1u, std::thread::hardware_concurrency());
+  result.threads = moert_session_thread_count(createSession(program, session).get());
   result.machine = probeMachine(result.threads);
   result.prefill = summarize(times.prefill);
   result.prefillRate = static_cast<double>(options.prefill) / result.prefill.median;

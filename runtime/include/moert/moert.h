@@ -203,7 +203,7 @@ typedef void (*moert_trace_fn)(void *context, const moert_trace_dispatch_t *disp
 // moert_session_cancel.
 typedef struct {
   size_t size;
-  uint32_t thread_count;              // including the caller; 0: one per processor
+  uint32_t thread_count;              // including the caller; 0: one per processor the caller may run on
   moert_parallel_for_fn parallel_for; // the host's threads instead of the session's own
   void *parallel_for_context;
   moert_progress_fn progress;
@@ -249,6 +249,9 @@ MOERT_API moert_status_t moert_session_output(moert_session_t *session, size_t i
 
 // Makes the run in progress, if any, return MOERT_CANCELLED soon. May be called from any thread, also from callbacks.
 MOERT_API void moert_session_cancel(moert_session_t *session);
+
+// Threads that work on a run, including the caller.
+MOERT_API uint32_t moert_session_thread_count(const moert_session_t *session);
 
 // Bytes of working memory the session holds now: buffers between kernels, outputs, state and scratch.
 MOERT_API uint64_t moert_session_memory(const moert_session_t *session);

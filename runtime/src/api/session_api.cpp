@@ -69,6 +69,10 @@ void moert_session_cancel(moert_session_t *session) {
     session->session->cancel();
 }
 
+uint32_t moert_session_thread_count(const moert_session_t *session) {
+  return session ? session->session->getThreadCount() : 0;
+}
+
 uint64_t moert_session_memory(const moert_session_t *session) { return session ? session->session->getMemory() : 0; }
 
 moert_status_t moert_session_estimate(moert_session_t *session, const moert_tensor_view_t *inputs, size_t input_count,

@@ -2,6 +2,7 @@
 #include "session/session.h"
 
 #include <algorithm>
+#include <sched.h>
 #include <thread>
 
 namespace moert {
@@ -17,8 +18,14 @@ Session::Session(std::shared_ptr<const Program> sharedProgram, const moert_sessi
     carriesState[row.input] = true;
 }
 
+// Processors outside the caller's affinity, which containers and taskset narrow, would only add waiting.
 static uint32_t chooseThreadCount(uint32_t wanted) {
-  return wanted ? wanted : std::max(1u, std::thread::hardware_concurrency());
+  cpu_set_t allowed;
+  if (wanted)
+    return wanted;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+    return static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed)));
+  return std::max(1u, std::thread::hardware_concurrency());
 }
 
 Status Session::create(std::shared_ptr<const Program> program, const moert_session_options_t &options,

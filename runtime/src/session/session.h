@@ -24,6 +24,7 @@ public:
 
   const Artifact &getArtifact() const { return program->getArtifact(); }
   State &getState() { return state; }
+  uint32_t getThreadCount() const { return pool->getThreadCount(); }
   uint64_t getMemory() const {
     return arena.getBytes() + stateArena.getBytes() + interpreter.getScratchBytes();
   }

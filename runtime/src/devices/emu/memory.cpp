@@ -1,0 +1,70 @@
+// Allocations of device memory, and which bytes were ever written.
+#include "devices/emu/memory.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace moert::emu {
+
+bool Region::hasPoison(uint64_t address, uint64_t size) const {
+  const auto first = poison.begin() + static_cast<ptrdiff_t>(address - base);
+  return std::any_of(first, first + static_cast<ptrdiff_t>(size), [](uint8_t value) { return value != 0; });
+}
+
+void Region::setPoison(uint64_t address, uint64_t size, uint8_t value) {
+  std::memset(poison.data() + (address - base), value, size);
+}
+
+uint64_t GlobalMemory::allocate(uint64_t size) {
+  constexpr uint64_t alignment = 256, gap = 1 << 20;
+  const uint64_t base = nextBase;
+  regions.emplace(base, Region(base, size));
+  nextBase += (size + gap + alignment - 1) / alignment * alignment;
+  return base;
+}
+
+Status GlobalMemory::release(uint64_t address) {
+  if (regions.erase(address) == 0)
+    return failure(MOERT_INVALID_ARGUMENT, "address ", address, " is no allocation");
+  return Status::success();
+}
+
+Region *GlobalMemory::find(uint64_t address) {
+  auto behind = regions.upper_bound(address);
+  if (behind == regions.begin())
+    return nullptr;
+  Region &region = std::prev(behind)->second;
+  return address - region.getBase() < region.getSize() ? &region : nullptr;
+}
+
+Status GlobalMemory::check(uint64_t address, uint64_t size, Region *&region) {
+  region = find(address);
+  if (!region || !region->contains(address, size))
+    return failure(MOERT_INVALID_ARGUMENT, size, " bytes at address ", address, " are not inside one allocation");
+  return Status::success();
+}
+
+Status GlobalMemory::write(uint64_t address, std::span<const std::byte> source) {
+  if (source.empty())
+    return Status::success();
+  Region *region;
+  MOERT_TRY(check(address, source.size(), region));
+  std::memcpy(region->data(address), source.data(), source.size());
+  region->define(address, source.size());
+  return Status::success();
+}
+
+Status GlobalMemory::read(uint64_t address, std::span<std::byte> target) {
+  if (target.empty())
+    return Status::success();
+  Region *region;
+  MOERT_TRY(check(address, target.size(), region));
+  for (uint64_t i = 0; i < target.size(); ++i)
+    if (*region->poisonOf(address + i))
+      return failure(MOERT_RUN_FAILED, "byte ", i, " of the ", target.size(), " at address ", address,
+                     " was never written");
+  std::memcpy(target.data(), region->data(address), target.size());
+  return Status::success();
+}
+
+} // namespace moert::emu
