@@ -50,6 +50,8 @@ std::optional<double> raise::constantSplat(Value value) {
     return std::nullopt;
   bool lost = false;
   first.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lost);
+  if (first.isNaN())
+    return std::nullopt;
   return first.convertToDouble();
 }
 
@@ -103,15 +105,26 @@ bool raise::splitCommutative(onnx::NodeOp node, function_ref<bool(Value)> first,
   return false;
 }
 
+/// Whether every value of `from` is a value of `to`.
+static bool isWideningCast(FloatType from, FloatType to) {
+  return from && to && (from == to || from.getWidth() < to.getWidth());
+}
+
 Value raise::skipFloatCasts(Value value) {
   while (onnx::NodeOp node = producer(value)) {
-    bool isFloatCast = node.is("Cast") && isa<FloatType>(getElementTypeOrSelf(node.getInputs()[0].getType())) &&
-                       isa<FloatType>(getElementTypeOrSelf(value.getType()));
-    if (!node.is("Identity") && !isFloatCast)
+    bool isExact = node.is("Identity");
+    if (node.is("Cast"))
+      isExact = isWideningCast(dyn_cast<FloatType>(getElementTypeOrSelf(node.getInputs()[0].getType())),
+                               dyn_cast<FloatType>(getElementTypeOrSelf(value.getType())));
+    if (!isExact)
       break;
     value = node.getInputs()[0];
   }
   return value;
+}
+
+bool raise::isComputedInF32(Type elementType) {
+  return elementType.isF32() || elementType.isF16() || elementType.isBF16();
 }
 
 StringRef raise::labelOf(onnx::NodeOp node) { return node.getName().value_or(node.getOpType()); }

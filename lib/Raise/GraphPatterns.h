@@ -28,7 +28,7 @@ inline mlir::RankedTensorType tensorTypeOf(mlir::Value value) {
 /// The elements of an integer constant, in row-major order.
 std::optional<llvm::SmallVector<int64_t>> constantInts(mlir::Value value);
 
-/// The one value that all elements of a constant of any rank have.
+/// The one number, possibly infinite, that all elements of a float constant of any rank are.
 std::optional<double> constantSplat(mlir::Value value);
 
 /// Whether `actual` is `expected` up to the rounding of f32.
@@ -47,8 +47,11 @@ bool reducesLastAxisKept(onnx::NodeOp node);
 /// The parts of a `Sum`, `Mul`, … in either order: true if one input satisfies `first`; `other` is then the other one.
 bool splitCommutative(onnx::NodeOp node, llvm::function_ref<bool(mlir::Value)> first, mlir::Value &other);
 
-/// Skips Identity and Cast between floats.
+/// Skips Identity and Cast from a float type to the same or a wider one, which change no value.
 mlir::Value skipFloatCasts(mlir::Value value);
+
+/// Whether kernels compute values of this type in f32 without loss of range: f32, f16 and bf16.
+bool isComputedInF32(mlir::Type elementType);
 
 /// A label for a layer: the name of the node, or its operator.
 llvm::StringRef labelOf(onnx::NodeOp node);

@@ -226,6 +226,8 @@ LogicalResult AttentionMatcher::checkExtents() {
   if (!heads || !groups || *groups == 0 || *heads % *groups != 0 || !mine[last].constant() || !values[last].constant())
     return miss("the numbers of heads and features are not known");
   Type element = tensorTypeOf(q).getElementType();
+  if (!isComputedInF32(element) || !std::isfinite(scale))
+    return miss("the type is not f32, f16 or bf16, or the scale is not finite");
   for (Value value : {k, v, sumNode.getResult(0)})
     if (tensorTypeOf(value).getElementType() != element)
       return miss("queries, keys, values and result have different element types");
@@ -263,7 +265,7 @@ LogicalResult AttentionMatcher::checkMask() {
   mask = skipFloatCasts(mask);
   std::optional<ArrayRef<Extent>> found = shapes.extents(mask), scores = shapes.extents(scoresNode.getResult(0));
   if (!found || !scores || found->empty() || static_cast<int64_t>(found->size()) > rank ||
-      !isa<FloatType>(tensorTypeOf(mask).getElementType()))
+      !isComputedInF32(tensorTypeOf(mask).getElementType()))
     return miss("the mask is not a float tensor of known rank");
   if (found->back() != scores->back())
     return miss("the mask cannot be proven to have a column per key");
@@ -334,7 +336,7 @@ void AttentionMatcher::rewrite() {
   SmallVector<int64_t> shape(queryType.getShape());
   shape.back() = cast<RankedTensorType>(values.getType()).getShape().back();
   auto type = RankedTensorType::get(shape, queryType.getElementType());
-  Value out = nn::AttentionOp::create(builder, loc, type, query, keys, values, bias, Value(), builder.getF64FloatAttr(scale),
+  Value out = nn::AttentionOp::create(builder, loc, type, query, keys, values, bias, Value(), Value(), builder.getF64FloatAttr(scale),
                                       builder.getBoolAttr(false), builder.getI64IntegerAttr(0),
                                       builder.getF64FloatAttr(0.0));
   auto resultType = cast<RankedTensorType>(sumNode.getResult(0).getType());

@@ -235,6 +235,8 @@ LogicalResult GatheredLayer::checkWeights() {
   SmallVector<const RoutedSource *> sources = {&gate, &downSource};
   if (activation->linear)
     sources.push_back(&region.source(activation->linear->source));
+  if (!isComputedInF32(downType.getElementType()))
+    return miss("the weights are not f32, f16 or bf16");
   for (const RoutedSource *source : sources) {
     if (typeOf(source->value).getDimSize(0) != downType.getDimSize(0))
       return miss("the weights have different numbers of experts");

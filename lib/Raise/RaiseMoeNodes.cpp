@@ -22,6 +22,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "moec/Dialect/Nn/Nn.h"
 #include "moec/Raise/Passes.h"
+#include <cmath>
 
 namespace moec {
 #define GEN_PASS_DEF_RAISEMOENODES
@@ -214,6 +215,12 @@ LogicalResult MoeNodeRaiser::chooseActivation() {
   int64_t fusion = node.getInt("swiglu_fusion", 0);
   double alpha = node.getFloat("activation_alpha", 1.0f), beta = node.getFloat("activation_beta", 0.0f);
   double limit = node.getFloat("swiglu_limit", std::numeric_limits<float>::infinity());
+  if (!std::isfinite(alpha))
+    return attributeError("activation_alpha", "a finite number") << alpha;
+  if (!std::isfinite(beta))
+    return attributeError("activation_beta", "a finite number") << beta;
+  if (!(limit > 0))
+    return attributeError("swiglu_limit", "a positive number") << limit;
   auto make = [&](moe::ActivationKind kind, moe::GateLayout layout) {
     activation = moe::ActivationAttr::get(node.getContext(), kind, layout, APFloat(alpha), APFloat(beta), APFloat(limit));
     return success();

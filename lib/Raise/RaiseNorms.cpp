@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "moec/Dialect/Nn/Nn.h"
 #include "moec/Raise/Passes.h"
+#include <cmath>
 
 namespace moec {
 #define GEN_PASS_DEF_RAISENORMS
@@ -103,6 +104,8 @@ LogicalResult NormMatcher::matchRoot(Value &inverse, Value &root) {
   if (!node || !node.is("Add") || !splitCommutative(node, isConstant, other))
     return miss("no constant epsilon is added to the mean of squares");
   eps = *constant;
+  if (!std::isfinite(eps) || eps < 0)
+    return miss("the epsilon is not a number a norm can have");
   Value shifted = node.getResult(0);
   node = onlyUser(shifted);
   if (node && node.is("Pow") && constantSplat(node.getInputs()[1]) == -0.5) {
@@ -122,8 +125,8 @@ LogicalResult NormMatcher::matchRoot(Value &inverse, Value &root) {
 
 LogicalResult NormMatcher::match() {
   RankedTensorType type = tensorTypeOf(x);
-  if (!type || !isa<FloatType>(type.getElementType()) || ShapedType::isDynamic(type.getShape().back()))
-    return miss("the extent of the last axis is not known");
+  if (!type || !isComputedInF32(type.getElementType()) || ShapedType::isDynamic(type.getShape().back()))
+    return miss("the extent of the last axis is not known, or the type is not f32, f16 or bf16");
   Value inverse, root;
   if (failed(matchRoot(inverse, root)))
     return failure();

@@ -207,6 +207,8 @@ struct RaiseRotary : moec::impl::RaiseRotaryBase<RaiseRotary> {
     if (!tables.hasEqualHalves(rotation.cos) || !tables.hasEqualHalves(rotation.sin))
       return miss("the halves of cosine and sine cannot be proven equal");
     RankedTensorType type = tensorTypeOf(rotation.x);
+    if (!isComputedInF32(type.getElementType()))
+      return miss("the type is not f32, f16 or bf16");
     for (Value table : {rotation.cos, rotation.sin})
       if (tensorTypeOf(table).getElementType() != type.getElementType())
         return miss("cosine and sine have another element type than the input");

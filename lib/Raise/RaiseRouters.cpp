@@ -99,9 +99,14 @@ private:
 //===----------------------------------------------------------------------===//
 
 LogicalResult RouterMatcher::match() {
-  if (failed(matchSelection()) || failed(matchGates(experts.getGates())))
+  if (failed(matchSelection()) || failed(matchGates(experts.getGates())) || failed(matchScores()))
     return failure();
-  return matchScores();
+  if (!std::isfinite(scale) || !std::isfinite(eps) || eps < 0)
+    return miss("the scale or the epsilon of the gates is not a number a router can have");
+  for (Value value : {logits, bias, mix})
+    if (value && !isComputedInF32(getElementTypeOrSelf(value.getType())))
+      return miss("the router computes in double precision");
+  return success();
 }
 
 LogicalResult RouterMatcher::matchSelection() {
@@ -117,6 +122,8 @@ LogicalResult RouterMatcher::matchSelection() {
     return miss("'" + labelOf(topK) + "' does not select the largest along the last axis");
   if (!count || count->size() != 1 || count->front() != experts.getSelectedCount())
     return miss("'" + labelOf(topK) + "' selects another number of experts than a token uses");
+  if (count->front() > type.getShape().back() || !isComputedInF32(type.getElementType()))
+    return miss("'" + labelOf(topK) + "' selects more experts than there are, or in double precision");
   k = count->front();
   expertCount = type.getShape().back();
   choice = skipFloatCasts(topK.getInputs()[0]);
@@ -340,7 +347,8 @@ bool RouterMatcher::matchKeptGroups(Value mask, bool isKept, Value scores) {
   onnx::NodeOp groupTopK = producer(skipReshapes(scatter.getInputs()[1]), "TopK");
   std::optional<SmallVector<int64_t>> kept = groupTopK ? shapes.constants(groupTopK.getInput(1)) : std::nullopt;
   if (!kept || kept->size() != 1 || skipReshapes(scatter.getInputs()[1]) != groupTopK.getResult(1) ||
-      groupTopK.getInt("largest", 1) != 1 || kept->front() * *groupSize < k)
+      groupTopK.getInt("largest", 1) != 1 || kept->front() * *groupSize < k ||
+      kept->front() < 1 || kept->front() > *groupCount)
     return false;
   std::optional<ArrayRef<Extent>> scoreShape = shapes.extents(groupTopK.getInputs()[0]);
   if (!scoreShape || scoreShape->back() != Extent(*groupCount) ||

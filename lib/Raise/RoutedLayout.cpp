@@ -127,7 +127,8 @@ bool raise::isViewNode(onnx::NodeOp node) {
   StringRef op = node.getOpType();
   if (op == "Cast") {
     Type from = getElementTypeOrSelf(node.getInputs()[0].getType()), to = getElementTypeOrSelf(node.getResult(0).getType());
-    return isa<FloatType>(from) == isa<FloatType>(to) && !from.isInteger(1) && !to.isInteger(1);
+    auto isIndex = [](Type type) { return type.isInteger(32) || type.isInteger(64); };
+    return (isa<FloatType>(from) && isa<FloatType>(to)) || (isIndex(from) && isIndex(to));
   }
   return op == "Reshape" || op == "Squeeze" || op == "Unsqueeze" || op == "Flatten" || op == "Expand" || op == "Tile" ||
          op == "Transpose" || op == "Identity";

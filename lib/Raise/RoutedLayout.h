@@ -56,7 +56,7 @@ private:
 };
 
 /// Whether a node only changes shape: Reshape, Squeeze, Unsqueeze, Flatten, Expand, Tile, Transpose, Identity, Cast
-/// between floats or between integers.
+/// between floats or between i32 and i64.
 bool isViewNode(onnx::NodeOp node);
 
 /// The layout of an elementwise result; nullopt if an axis pairs different indices.

@@ -3,7 +3,6 @@
 #include "RoutedRegion.h"
 #include "GraphPatterns.h"
 #include "llvm/ADT/StringSet.h"
-#include <cmath>
 #include <deque>
 
 using namespace mlir;
@@ -113,11 +112,8 @@ std::optional<RoutedValue> RoutedRegion::evaluate(Value value) {
 }
 
 std::optional<RoutedValue> RoutedRegion::evaluateNew(Value value) {
-  if (std::optional<double> constant = constantSplat(value)) {
-    if (std::isnan(*constant))
-      return fail("a constant is not a number");
+  if (std::optional<double> constant = constantSplat(value))
     return RoutedValue{Layout(), pool.constant(*constant)};
-  }
   if (std::optional<RoutedValue> bias = evaluateBias(value))
     return bias;
   onnx::NodeOp node = producer(value);
@@ -248,7 +244,7 @@ std::optional<RoutedValue> RoutedRegion::evaluateClip(onnx::NodeOp node) {
     std::optional<double> bound;
     if (Value given = node.getInput(operand)) {
       bound = constantSplat(given);
-      if (!bound || std::isnan(*bound))
+      if (!bound)
         return fail("'" + labelOf(node) + "' has a bound that is not constant");
     } else if (auto attr = dyn_cast_or_null<FloatAttr>(node.getNodeAttr(operand == 1 ? "min" : "max"))) {
       bound = attr.getValueAsDouble();
@@ -263,7 +259,7 @@ std::optional<RoutedValue> RoutedRegion::evaluateBound(onnx::NodeOp node) {
   Value other;
   std::optional<double> bound;
   auto isBound = [&](Value value) { return (bound = constantSplat(value)).has_value(); };
-  if (!splitCommutative(node, isBound, other) || std::isnan(*bound))
+  if (!splitCommutative(node, isBound, other))
     return fail("'" + labelOf(node) + "' has no constant bound");
   std::optional<RoutedValue> input = evaluate(other);
   if (!input)

@@ -311,6 +311,8 @@ std::optional<ActivationMatch> ScalarExpressions::matchActivation(ScalarId id) {
     if (!matchGateFunction(rest, match, value) || !matchUpperBounded(value, gateColumn, match.limit) ||
         !matchLinear(node.children[place], match))
       continue;
+    if (match.limit <= 0 || !std::isfinite(match.alpha) || !std::isfinite(match.beta))
+      continue;
     match.gate = nodes[gateColumn];
     if (*match.linear < match.gate || match.gate < *match.linear)
       return match;
