@@ -3,6 +3,7 @@
 #include "KernelBuilder.h"
 #include "NnKernels.h"
 #include "moec/Dialect/Nn/Nn.h"
+#include "moert/moert_kernel_abi.h"
 
 using namespace mlir;
 using namespace moec;
@@ -143,11 +144,12 @@ struct TopKKernel : step::KernelOpInterface::ExternalModel<TopKKernel, nn::TopKO
     Value extent = kernel.extent(operands[0], last), kept = kernel.extent(results[0], last);
     Value x = kernel.flatten(operands[0]);
     Value values = kernel.flatten(results[0]), indices = kernel.flatten(results[1]);
-    Value count = kernel.min(kept, extent);
-    kernel.ifThen(kernel.compare(arith::CmpIPredicate::ne, count, kernel.index(0)), [&] {
+    Value enough = kernel.compare(arith::CmpIPredicate::ule, kept, extent);
+    end = kernel.require({enough}, MOERT_KERNEL_BAD_VALUE, begin, end);
+    kernel.ifThen(kernel.compare(arith::CmpIPredicate::ne, kept, kernel.index(0)), [&] {
       kernel.loop(begin, end, 1, [&](Value row) {
         TopKEmitter emitter(kernel, cast<nn::TopKOp>(op).getLargest(), values, indices, kernel.mul(row, kept));
-        emitter.emit(x, kernel.mul(row, extent), extent, count);
+        emitter.emit(x, kernel.mul(row, extent), extent, kept);
       });
     });
     return success();

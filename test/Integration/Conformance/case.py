@@ -32,12 +32,17 @@ class Case:
         self.body, self.results = "", []
         # Rows of a result from this one on have no defined value.
         self.defined_rows = {}
+        # Whether the inputs are such that running is a run-time error.
+        self.fails = False
 
     def choose(self, *choices):
         return choices[self.rng.integers(len(choices))]
 
     def extent(self, *choices):
         return int(self.choose(*(choices or (0, 1, 2, 3, 5, 8, 16, 17, 33))))
+
+    def sometimes(self):
+        return self.rng.random() < 0.1
 
     def normal(self, *shape):
         return self.rng.standard_normal(shape)
@@ -88,12 +93,13 @@ class Case:
                 f"{self.body}  return {values} : {types}\n}}\n")
 
 
-def invoke(command):
+def invoke(command, status=0):
+    """What is wrong with the exit status of a command, or None. A status of 1 goes with a message."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        message = " ".join(done.stderr.split())[:300]
-        return f"{pathlib.Path(command[0]).name} exits with {done.returncode}: {message}"
-    return None
+    message = " ".join(done.stderr.split())[:300]
+    if done.returncode == status and (status == 0 or message):
+        return None
+    return f"{pathlib.Path(command[0]).name} exits with {done.returncode}, expected {status}: {message}"
 
 
 def compare(expected, actual, element):
@@ -123,10 +129,13 @@ def run(case, tools, folder, options):
     for name, values in case.inputs.items():
         np.save(folder / f"{name}.npy", values)
         given += ["--input", f"{name}=@{folder / name}.npy"]
-    problem = (invoke([tools / "moe-reference", source, *given, "--output-dir", folder / "expected"])
-               or invoke([tools / "moec", source, "-o", folder / "case.moe", *options])
-               or invoke([tools / "moe-run", folder / "case.moe", "--device=cpu", *given, "--output-dir", folder / "actual"]))
-    if problem:
+    run_status = 1 if case.fails else 0
+    cpu = case.choose(["--cpu=x86-64-v3"], [])
+    problem = (invoke([tools / "moe-reference", source, *given, "--output-dir", folder / "expected"], run_status)
+               or invoke([tools / "moec", source, "-o", folder / "case.moe", *cpu, *options])
+               or invoke([tools / "moe-run", folder / "case.moe", "--device=cpu", *given, "--output-dir",
+                          folder / "actual", "--threads", case.extent(1, 2, 3)], run_status))
+    if problem or case.fails:
         return problem
     for i, (value, _, element) in enumerate(case.results):
         expected, actual = (np.load(folder / which / f"output_{i}.npy") for which in ("expected", "actual"))

@@ -41,7 +41,7 @@ def main():
                 problem = cases.run(case, args.tools, folder, args.moec_option)
             if problem:
                 wrong += 1
-                print(f"{name} --seed {seed} --cases 1: {problem}")
+                print(f"{name} --seed {seed} --cases 1: {problem}", flush=True)
     print(f"{wrong} of {args.cases * len(chosen)} cases are wrong")
     return 1 if wrong else 0
 

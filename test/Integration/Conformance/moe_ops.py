@@ -42,6 +42,8 @@ def route(case):
     logits = case.normal(tokens, experts)
     if case.extent(0, 1):
         logits = np.round(logits)
+    if case.sometimes():
+        logits[case.rng.random(logits.shape) < 0.1] = case.choose(np.nan, -np.inf)
     l = case.input("l", logits, element, [t, ""])
     operands = ""
     if case.extent(0, 1):
@@ -60,7 +62,11 @@ def group(case):
     tokens, experts = case.extent(0, 1, 2, 7, 33, 200), case.extent(1, 2, 5, 16, 129)
     slots = int(case.rng.integers(1, min(experts, 8) + 1))
     t = case.choose("t", "")
-    e = case.input("e", routing(case, tokens, slots, experts), "i32", [t, ""])
+    chosen = routing(case, tokens, slots, experts)
+    if tokens and case.sometimes():
+        chosen[case.rng.integers(tokens), 0] = case.choose(-2, experts)
+        case.fails = True
+    e = case.input("e", chosen, "i32", [t, ""])
     offsets, rows = f"tensor<{experts + 1}xi32>", case.type([tokens * slots], "i32", [t])
     case.body += f"  %o, %r, %i = moe.group %e experts {experts} : {e} -> {offsets}, {rows}, {rows}\n"
     case.result("o", offsets, "i32")

@@ -24,7 +24,12 @@ def values(case, shape, element):
 
 
 def indices(case, extent, shape):
-    return case.rng.integers(-extent, extent, shape) if extent else np.zeros(shape)
+    """Indices into an extent, now and then with one out of range."""
+    picked = case.rng.integers(-extent, extent, shape)
+    if picked.size and case.sometimes():
+        picked.flat[case.rng.integers(picked.size)] = case.choose(-extent - 1, extent)
+        case.fails = True
+    return picked
 
 
 def shape_of(case, rank, **kwargs):
@@ -117,12 +122,14 @@ def top_k(case):
     element = case.choose("f32", "f16", "bf16", "i64", "i32")
     shape = shape_of(case, case.extent(1, 2, 3))
     k = int(case.rng.integers(0, shape[-1] + 1))
+    if case.sometimes():
+        k, case.fails = case.choose(-1, shape[-1] + 1), True
     x_values = np.asarray(values(case, shape, element), "f8")
     if element.startswith("f") and case.extent(0, 1):
         x_values[case.rng.random(shape) < 0.2] = case.choose(np.nan, np.inf, -np.inf, 0.0)
     symbols = dynamic(case, *[f"d{a}" for a in range(len(shape))])
     x = case.input("x", x_values, element, symbols)
-    constant = case.extent(0, 1)
+    constant = not case.fails and case.extent(0, 1)
     if constant:
         case.body += f"  %k = arith.constant {k} : index\n"
     else:

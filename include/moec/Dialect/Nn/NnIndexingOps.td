@@ -91,8 +91,8 @@ def Nn_ScatterNdOp : Nn_Op<"scatter_nd"> {
 def Nn_TopKOp : Nn_Op<"top_k"> {
   let summary = "the k largest or smallest values along the last axis, and where they are";
   let description = [{
-    Sorted by value, ties by ascending index; NaN ranks last. `k` may be larger than the extent only as a run-time
-    error of the host program. Indices are i64.
+    Sorted by value, ties by ascending index; NaN ranks last. A `k` larger than the extent is a run-time error. Indices
+    are i64.
     - C1: x has rank >= 1; k is an index.
     - C2: results have x's shape with the last extent k (dynamic, or static if k is constant).
 
