@@ -2,16 +2,16 @@
 
 // Equal kernels are one; a tensor constant becomes a weight; the fill of a sum moves into its kernel.
 
-// CHECK: moe.weight @[[C:.*]] : tensor<4xf32> source(dense<[1.0{{.*}}, 2.0{{.*}}, 3.0{{.*}}, 4.0{{.*}}]>
+// CHECK: moe.weight @[[$C:.*]] : tensor<4xf32> source(dense<[1.0{{.*}}, 2.0{{.*}}, 3.0{{.*}}, 4.0{{.*}}]>
 
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME: %[[X:.*]]: tensor<?x8xf32>
+// CHECK: %[[W:.*]] = moe.load_weight @[[$C]]
 // CHECK: %[[T:.*]] = tensor.dim %[[X]]
 // CHECK: %[[A:.*]] = step.dispatch @nn_softmax(%[[X]]) dims(%{{.*}}) {{.*}} label "first"
 // CHECK: %[[B:.*]] = step.dispatch @nn_softmax(%[[A]])
 // CHECK-NOT: linalg.fill
 // CHECK: step.dispatch @linalg_generic(%[[B]], %{{.*}}) dims(%{{.*}})
-// CHECK: %[[W:.*]] = moe.load_weight @[[C]]
 // CHECK: step.dispatch @nn_gather(%[[W]], %{{.*}})
 func.func @main(%x: tensor<?x8xf32>, %i: tensor<2xi64>) -> (tensor<?xf32>, tensor<2xf32>) {
   %c0 = arith.constant 0 : index

@@ -1,17 +1,17 @@
 // RUN: moe-opt %s --moe-convert-onnx-to-linalg --verify-diagnostics | FileCheck %s
 
-// CHECK-DAG: #[[ROW:.*]] = affine_map<(d0, d1) -> (0, d1)>
-// CHECK-DAG: #[[LAST:.*]] = affine_map<(d0, d1) -> (d1)>
+// CHECK-DAG: #[[$ROW:.*]] = affine_map<(d0, d1) -> (0, d1)>
+// CHECK-DAG: #[[$LAST:.*]] = affine_map<(d0, d1) -> (d1)>
 
 // CHECK-LABEL: func.func @static
-// CHECK: linalg.generic {indexing_maps = [#[[ROW]], #{{.*}}, #{{.*}}]{{.*}} outs(%{{.*}} : tensor<3x4xf32>)
+// CHECK: linalg.generic {indexing_maps = [#[[$ROW]], #{{.*}}, #{{.*}}]{{.*}} outs(%{{.*}} : tensor<3x4xf32>)
 func.func @static(%x: tensor<1x4xf32>, %y: tensor<3x4xf32>) -> tensor<3x4xf32> {
   %0 = onnx.node "Mul"(%x, %y) {version = 14 : i64} : (tensor<1x4xf32>, tensor<3x4xf32>) -> tensor<3x4xf32>
   return %0 : tensor<3x4xf32>
 }
 
 // CHECK-LABEL: func.func @rank
-// CHECK: linalg.generic {indexing_maps = [#{{.*}}, #[[LAST]], #{{.*}}]
+// CHECK: linalg.generic {indexing_maps = [#{{.*}}, #[[$LAST]], #{{.*}}]
 func.func @rank(%x: tensor<?x4xf32>, %y: tensor<4xf32>) -> tensor<?x4xf32> {
   %0 = onnx.node "Mul"(%x, %y) {version = 14 : i64} : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
   return %0 : tensor<?x4xf32>

@@ -1,15 +1,15 @@
 // RUN: moe-opt %s --moe-convert-onnx-to-linalg | FileCheck %s
 
-// CHECK-DAG: #[[X:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
-// CHECK-DAG: #[[KN:.*]] = affine_map<(d0, d1, d2, d3) -> (d3, d2)>
-// CHECK-DAG: #[[NK:.*]] = affine_map<(d0, d1, d2) -> (d1, d2)>
+// CHECK-DAG: #[[$X:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
+// CHECK-DAG: #[[$KN:.*]] = affine_map<(d0, d1, d2, d3) -> (d3, d2)>
+// CHECK-DAG: #[[$NK:.*]] = affine_map<(d0, d1, d2) -> (d1, d2)>
 
 // Loops are batch, rows, columns, reduction; a weight stays an operand of its own.
 moe.weight @w : tensor<64x32xf32> source(#moe.splat<1.0>)
 // CHECK-LABEL: func.func @batched
 // CHECK: %[[W:.*]] = moe.load_weight @w
 // CHECK: linalg.fill ins(%{{.*}} : f32)
-// CHECK: linalg.generic {indexing_maps = [#[[X]], #[[KN]], #{{.*}}], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%arg0, %[[W]]
+// CHECK: linalg.generic {indexing_maps = [#[[$X]], #[[$KN]], #{{.*}}], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%arg0, %[[W]]
 func.func @batched(%x: tensor<?x?x64xf32>) -> tensor<?x?x32xf32> {
   %w = moe.load_weight @w : tensor<64x32xf32>
   %0 = onnx.node "MatMul"(%x, %w) {version = 13 : i64} : (tensor<?x?x64xf32>, tensor<64x32xf32>) -> tensor<?x?x32xf32>
@@ -18,7 +18,7 @@ func.func @batched(%x: tensor<?x?x64xf32>) -> tensor<?x?x32xf32> {
 
 // The transposed weight is read as it lies; sums are f32.
 // CHECK-LABEL: func.func @gemm
-// CHECK: linalg.generic {indexing_maps = [#{{.*}}, #[[NK]], #{{.*}}], iterator_types = ["parallel", "parallel", "reduction"]}
+// CHECK: linalg.generic {indexing_maps = [#{{.*}}, #[[$NK]], #{{.*}}], iterator_types = ["parallel", "parallel", "reduction"]}
 // CHECK-SAME: outs(%{{.*}} : tensor<?x4xf32>)
 // CHECK: linalg.generic
 // CHECK: arith.truncf {{.*}} : f32 to bf16
