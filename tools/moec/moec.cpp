@@ -69,6 +69,7 @@ static CompileOptions makeOptions() {
 
 int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](raw_ostream &os) { os << "moec " MOEC_VERSION "\n"; });
   cl::ParseCommandLineOptions(argc, argv, "compiles an ONNX model with mixture-of-experts layers into one .moe file\n");
   installCrashMessages(verbose);
   registerAllPasses();
