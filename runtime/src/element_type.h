@@ -9,13 +9,22 @@ namespace moert {
 // Bytes of an element; 0 for a type the format does not know.
 constexpr uint64_t elementSize(uint32_t type) {
   switch (type) {
-  case MOERT_U8: case MOERT_I8: case MOERT_BOOL:
+  case MOERT_U8:
+  case MOERT_I8:
+  case MOERT_BOOL:
     return 1;
-  case MOERT_U16: case MOERT_I16: case MOERT_F16: case MOERT_BF16:
+  case MOERT_U16:
+  case MOERT_I16:
+  case MOERT_F16:
+  case MOERT_BF16:
     return 2;
-  case MOERT_F32: case MOERT_I32: case MOERT_U32:
+  case MOERT_F32:
+  case MOERT_I32:
+  case MOERT_U32:
     return 4;
-  case MOERT_I64: case MOERT_F64: case MOERT_U64:
+  case MOERT_I64:
+  case MOERT_F64:
+  case MOERT_U64:
     return 8;
   default:
     return 0;
@@ -24,20 +33,34 @@ constexpr uint64_t elementSize(uint32_t type) {
 
 constexpr const char *elementName(uint32_t type) {
   switch (type) {
-  case MOERT_F32: return "f32";
-  case MOERT_U8: return "u8";
-  case MOERT_I8: return "i8";
-  case MOERT_U16: return "u16";
-  case MOERT_I16: return "i16";
-  case MOERT_I32: return "i32";
-  case MOERT_I64: return "i64";
-  case MOERT_BOOL: return "bool";
-  case MOERT_F16: return "f16";
-  case MOERT_F64: return "f64";
-  case MOERT_U32: return "u32";
-  case MOERT_U64: return "u64";
-  case MOERT_BF16: return "bf16";
-  default: return "unknown";
+  case MOERT_F32:
+    return "f32";
+  case MOERT_U8:
+    return "u8";
+  case MOERT_I8:
+    return "i8";
+  case MOERT_U16:
+    return "u16";
+  case MOERT_I16:
+    return "i16";
+  case MOERT_I32:
+    return "i32";
+  case MOERT_I64:
+    return "i64";
+  case MOERT_BOOL:
+    return "bool";
+  case MOERT_F16:
+    return "f16";
+  case MOERT_F64:
+    return "f64";
+  case MOERT_U32:
+    return "u32";
+  case MOERT_U64:
+    return "u64";
+  case MOERT_BF16:
+    return "bf16";
+  default:
+    return "unknown";
   }
 }
 

@@ -80,7 +80,8 @@ TEST_F(FileTest, OpensMappedAndRead) {
   builder.steps.step(MOERT_STEP_RETURN, {});
   const Bytes file = builder.build();
   const std::string path = folder / "model.moe";
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char *>(file.data()), std::streamsize(file.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char *>(file.data()), std::streamsize(file.size()));
   for (uint32_t load : {MOERT_LOAD_MAP, MOERT_LOAD_READ}) {
     moert_program_options_t options = MOERT_PROGRAM_OPTIONS_INIT;
     options.load = load;
@@ -113,8 +114,8 @@ TEST(DlPack, GoesInAndOut) {
   const SessionPtr session = makeSession(program.get());
   float elements[] = {0, 1, 2, 3}, results[3];
   int64_t shape[] = {1, 3}, strides[] = {100, 1}; // the stride of an extent of 1 does not matter
-  DLManagedTensorVersioned tensor = {{1, 0}, nullptr, nullptr, 0,
-                                     {elements, {1, 0}, 2, {2, 32, 1}, shape, strides, sizeof(float)}};
+  DLManagedTensorVersioned tensor = {
+      {1, 0}, nullptr, nullptr, 0, {elements, {1, 0}, 2, {2, 32, 1}, shape, strides, sizeof(float)}};
   DLManagedTensorVersioned target = tensor;
   target.dl_tensor.data = results;
   target.dl_tensor.byte_offset = 0;
@@ -135,8 +136,8 @@ TEST(DlPack, GoesInAndOut) {
 TEST(DlPack, RefusesWhatItCannotUse) {
   float elements[6];
   int64_t shape[] = {2, 3}, strides[] = {1, 2};
-  const DLManagedTensorVersioned good = {{1, 0}, nullptr, nullptr, 0,
-                                         {elements, {1, 0}, 2, {2, 32, 1}, shape, nullptr, 0}};
+  const DLManagedTensorVersioned good = {
+      {1, 0}, nullptr, nullptr, 0, {elements, {1, 0}, 2, {2, 32, 1}, shape, nullptr, 0}};
   moert_tensor_view_t view;
   auto import = [&](auto change, int forOutput = 0) {
     DLManagedTensorVersioned tensor = good;

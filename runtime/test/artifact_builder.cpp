@@ -64,8 +64,8 @@ uint32_t ArtifactBuilder::weight(std::string_view name, uint32_t type, const std
   align(weightData, MOERT_TENSOR_ALIGNMENT);
   const auto first = static_cast<uint32_t>(dims.size());
   dims.insert(dims.end(), extents.begin(), extents.end());
-  weights.push_back({string(name), type, encoding, first, static_cast<uint32_t>(extents.size()), weightData.size(),
-                     data.size()});
+  weights.push_back(
+      {string(name), type, encoding, first, static_cast<uint32_t>(extents.size()), weightData.size(), data.size()});
   weightData.insert(weightData.end(), data.begin(), data.end());
   return static_cast<uint32_t>(weights.size() - 1);
 }
@@ -181,7 +181,7 @@ void ArtifactBuilder::rehash(Bytes &file) {
   if (file.size() < sizeof(header))
     return;
   std::memcpy(&header, file.data(), sizeof(header));
-  auto hash = [](uint8_t (&target)[32], const std::byte *data, size_t size) {
+  auto hash = [](uint8_t(&target)[32], const std::byte *data, size_t size) {
     crypto_generichash(target, sizeof(target), reinterpret_cast<const unsigned char *>(data), size, nullptr, 0);
   };
   const size_t room = (file.size() - sizeof(header)) / sizeof(moert_section_t);

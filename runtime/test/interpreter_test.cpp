@@ -61,8 +61,8 @@ TEST(Interpreter, LoadsExtendBySign) {
     builder.steps.step(MOERT_STEP_STORE, {builder.slot(0), 1, 2, MOERT_I64});
   }
   builder.steps.step(MOERT_STEP_RETURN, {});
-  EXPECT_EQ(runForIntegers(builder), (std::vector<int64_t>{0xfe, -2, 0xfefe, -0x102, 0xfefefefe, -0x1010102,
-                                                           -0x101010101010102, 1}));
+  EXPECT_EQ(runForIntegers(builder),
+            (std::vector<int64_t>{0xfe, -2, 0xfefe, -0x102, 0xfefefefe, -0x1010102, -0x101010101010102, 1}));
 }
 
 TEST(Interpreter, MovesAndAliasesBuffers) {
@@ -96,24 +96,52 @@ TEST(Interpreter, RefusesBadValues) {
   };
   // Register 0 is 0, 1 is -1, 2 is 8; slot 0 has 8 bytes, slot 1 is empty.
   const Case cases[] = {
-      {"division by zero", [](auto &b) { b.steps.step(MOERT_STEP_BINARY, {3, 2, 0, MOERT_BINARY_FLOORDIV}); }},
-      {"(alloc): size -1 is negative", [](auto &b) { b.steps.step(MOERT_STEP_ALLOC, {b.slot(1), 1}); }},
-      {"element 8 of 1", [](auto &b) { b.steps.step(MOERT_STEP_LOAD, {3, b.slot(0), 2, MOERT_I64}); }},
-      {"element -1 of 8", [](auto &b) { b.steps.step(MOERT_STEP_LOAD, {3, b.slot(0), 1, MOERT_U8}); }},
-      {"the slot is empty", [](auto &b) { b.steps.step(MOERT_STEP_LOAD, {3, b.slot(1), 0, MOERT_U8}); }},
+      {"division by zero",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_BINARY, {3, 2, 0, MOERT_BINARY_FLOORDIV});
+       }},
+      {"(alloc): size -1 is negative",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_ALLOC, {b.slot(1), 1});
+       }},
+      {"element 8 of 1",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_LOAD, {3, b.slot(0), 2, MOERT_I64});
+       }},
+      {"element -1 of 8",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_LOAD, {3, b.slot(0), 1, MOERT_U8});
+       }},
+      {"the slot is empty",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_LOAD, {3, b.slot(1), 0, MOERT_U8});
+       }},
       {"8 bytes from offset 8 of 8",
-       [](auto &b) { b.steps.step(MOERT_STEP_COPY, {b.slot(0), 0, b.slot(0), 2, 2}); }},
-      {"-1 bytes from offset 0", [](auto &b) { b.steps.step(MOERT_STEP_COPY, {b.slot(0), 0, b.slot(0), 0, 1}); }},
-      {"is empty", [](auto &b) { b.steps.step(MOERT_STEP_ALIAS, {b.slot(2), b.slot(1), 0}); }},
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_COPY, {b.slot(0), 0, b.slot(0), 2, 2});
+       }},
+      {"-1 bytes from offset 0",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_COPY, {b.slot(0), 0, b.slot(0), 0, 1});
+       }},
+      {"is empty",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_ALIAS, {b.slot(2), b.slot(1), 0});
+       }},
       {"offset -1 exceeds the 8 bytes",
-       [](auto &b) { b.steps.step(MOERT_STEP_ALIAS, {b.slot(2), b.slot(0), 1}); }},
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_ALIAS, {b.slot(2), b.slot(0), 1});
+       }},
       {"the shapes differ", [](auto &b) { b.check(0, "the shapes differ"); }},
       {"a view of an input or a weight",
        [](auto &b) {
          b.steps.step(MOERT_STEP_ALIAS, {b.slot(2), b.weightSlot(0), 0});
          b.steps.step(MOERT_STEP_STORE, {b.slot(2), 0, 0, MOERT_U8});
        }},
-      {"output 'y' has impossible extents -1", [](auto &b) { b.steps.step(MOERT_STEP_OUTPUT, {b.slot(1), 0, 1}); }},
+      {"output 'y' has impossible extents -1",
+       [](auto &b) {
+         b.steps.step(MOERT_STEP_OUTPUT, {b.slot(1), 0, 1});
+       }},
       {"output 'y' is produced twice",
        [](auto &b) {
          b.steps.step(MOERT_STEP_OUTPUT, {b.slot(1), 0, 2});
@@ -183,9 +211,8 @@ TEST(Interpreter, RefusesBadDispatches) {
   for (const Case &entry : {Case{"grid of -1 tasks", -1, 0, 0}, Case{"scratch of -5 bytes", 1, -5, 0},
                             Case{"buffer 0 of the dispatch at word 17 is empty", 1, 0, 1}}) {
     ArtifactBuilder builder;
-    const uint32_t kernel = builder.kernel("k", 1, 0, [](void *const *, const int64_t *, void *, int64_t, int64_t) {
-      return int32_t(MOERT_KERNEL_OK);
-    });
+    const uint32_t kernel = builder.kernel(
+        "k", 1, 0, [](void *const *, const int64_t *, void *, int64_t, int64_t) { return int32_t(MOERT_KERNEL_OK); });
     builder.steps.constant(0, entry.grid);
     builder.steps.constant(1, entry.scratch);
     builder.steps.constant(2, 0);
@@ -235,15 +262,15 @@ TEST(Binary, WrapsAndRounds) {
     int64_t lhs, rhs, expected;
   };
   const Case cases[] = {
-      {MOERT_BINARY_ADD, most, 1, least},    {MOERT_BINARY_SUB, least, 1, most},    {MOERT_BINARY_MUL, most, 2, -2},
-      {MOERT_BINARY_DIV, -7, 2, -3},         {MOERT_BINARY_DIV, least, -1, least},  {MOERT_BINARY_REM, -7, 2, -1},
-      {MOERT_BINARY_REM, least, -1, 0},      {MOERT_BINARY_FLOORDIV, -7, 2, -4},    {MOERT_BINARY_FLOORDIV, 7, -2, -4},
-      {MOERT_BINARY_FLOORDIV, -8, 2, -4},    {MOERT_BINARY_CEILDIV, 7, 2, 4},       {MOERT_BINARY_CEILDIV, -7, 2, -3},
-      {MOERT_BINARY_CEILDIV, -7, -2, 4},     {MOERT_BINARY_FLOORMOD, -7, 2, 1},     {MOERT_BINARY_FLOORMOD, 7, -2, -1},
-      {MOERT_BINARY_MIN, -1, 1, -1},         {MOERT_BINARY_MAX, -1, 1, 1},          {MOERT_BINARY_AND, 6, 3, 2},
-      {MOERT_BINARY_OR, 6, 3, 7},            {MOERT_BINARY_XOR, 6, 3, 5},           {MOERT_BINARY_EQ, 2, 2, 1},
-      {MOERT_BINARY_NE, 2, 2, 0},            {MOERT_BINARY_LT, -1, 0, 1},           {MOERT_BINARY_LE, 0, 0, 1},
-      {MOERT_BINARY_GT, 0, 0, 0},            {MOERT_BINARY_GE, 0, 0, 1},
+      {MOERT_BINARY_ADD, most, 1, least}, {MOERT_BINARY_SUB, least, 1, most},   {MOERT_BINARY_MUL, most, 2, -2},
+      {MOERT_BINARY_DIV, -7, 2, -3},      {MOERT_BINARY_DIV, least, -1, least}, {MOERT_BINARY_REM, -7, 2, -1},
+      {MOERT_BINARY_REM, least, -1, 0},   {MOERT_BINARY_FLOORDIV, -7, 2, -4},   {MOERT_BINARY_FLOORDIV, 7, -2, -4},
+      {MOERT_BINARY_FLOORDIV, -8, 2, -4}, {MOERT_BINARY_CEILDIV, 7, 2, 4},      {MOERT_BINARY_CEILDIV, -7, 2, -3},
+      {MOERT_BINARY_CEILDIV, -7, -2, 4},  {MOERT_BINARY_FLOORMOD, -7, 2, 1},    {MOERT_BINARY_FLOORMOD, 7, -2, -1},
+      {MOERT_BINARY_MIN, -1, 1, -1},      {MOERT_BINARY_MAX, -1, 1, 1},         {MOERT_BINARY_AND, 6, 3, 2},
+      {MOERT_BINARY_OR, 6, 3, 7},         {MOERT_BINARY_XOR, 6, 3, 5},          {MOERT_BINARY_EQ, 2, 2, 1},
+      {MOERT_BINARY_NE, 2, 2, 0},         {MOERT_BINARY_LT, -1, 0, 1},          {MOERT_BINARY_LE, 0, 0, 1},
+      {MOERT_BINARY_GT, 0, 0, 0},         {MOERT_BINARY_GE, 0, 0, 1},
   };
   for (const Case &entry : cases) {
     int64_t result = 0;

@@ -56,7 +56,9 @@ TEST_P(RefusedSection, HasAMessage) {
 
 // The table's `change` edits row `row` of section `type`.
 #define ROW_CASE(name, type, Row, row, change, message)                                                                \
-  SectionCase { name, [](Sections &sections) { edit<Row>(sections[type], row, [](Row &r) { change; }); }, message }
+  SectionCase {                                                                                                        \
+    name, [](Sections &sections) { edit<Row>(sections[type], row, [](Row &r) { change; }); }, message                  \
+  }
 
 const SectionCase sectionCases[] = {
     {"MissingSection", [](Sections &s) { s.erase(MOERT_SECTION_LAYERS); }, "layers section is missing"},
@@ -196,14 +198,14 @@ const FileCase fileCases[] = {
     {"Magic", [](Bytes &f) { f[0] = std::byte('X'); }, false, MOERT_INVALID_FILE, "magic bytes"},
     {"NewerReader", [](Bytes &f) { editHeader(f, [](auto &h) { h.minimum_reader_version = 2; }); }, false,
      MOERT_UNSUPPORTED, "the file needs reader version 2, this runtime has version 1"},
-    {"FormatVersion", [](Bytes &f) { editHeader(f, [](auto &h) { h.format_version = 0; }); }, false,
-     MOERT_INVALID_FILE, "format version 0"},
+    {"FormatVersion", [](Bytes &f) { editHeader(f, [](auto &h) { h.format_version = 0; }); }, false, MOERT_INVALID_FILE,
+     "format version 0"},
     {"Truncated", [](Bytes &f) { f.pop_back(); }, false, MOERT_INVALID_FILE, "truncated file"},
     {"TooLong", [](Bytes &f) { f.push_back(std::byte(0)); }, false, MOERT_INVALID_FILE, "file too long"},
     {"NoSections", [](Bytes &f) { editHeader(f, [](auto &h) { h.section_count = 0; }); }, false, MOERT_INVALID_FILE,
      "0 sections, expected 1 to 64"},
-    {"ManySections", [](Bytes &f) { editHeader(f, [](auto &h) { h.section_count = 65; }); }, false,
-     MOERT_INVALID_FILE, "65 sections"},
+    {"ManySections", [](Bytes &f) { editHeader(f, [](auto &h) { h.section_count = 65; }); }, false, MOERT_INVALID_FILE,
+     "65 sections"},
     {"HeaderReserved", [](Bytes &f) { editHeader(f, [](auto &h) { h.reserved = 1; }); }, false, MOERT_INVALID_FILE,
      "reserved field is 1"},
     {"TableDamaged", [](Bytes &f) { f[70] ^= std::byte(1); }, false, MOERT_INVALID_FILE,

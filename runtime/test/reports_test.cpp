@@ -51,8 +51,7 @@ TEST(Reports, TraceNamesTheBytesOfActiveExperts) {
       << text;
   EXPECT_EQ(routing.getLayers()[0].counts, (std::vector<int64_t>{0, 1, 0, 2}));
   EXPECT_EQ(routing.getLayers()[0].gateSums, (std::vector<double>{0, 0.25, 0, 1.75}));
-  EXPECT_NE(routing.toJson().find("\"tokens\":2,\"counts\":[0,1,0,2],\"gate_sums\":[0,0.25,0,1.75]"),
-            std::string::npos)
+  EXPECT_NE(routing.toJson().find("\"tokens\":2,\"counts\":[0,1,0,2],\"gate_sums\":[0,0.25,0,1.75]"), std::string::npos)
       << routing.toJson();
 }
 
@@ -63,9 +62,7 @@ TEST(Reports, JsonEscapes) {
   EXPECT_EQ(json.getText(), "{\"a\\\"\\\\\\u000a\":\"\\u0001é\",\"n\":0.5,\"list\":[1,true,null]}");
 }
 
-TEST(Sampler, TakesTheBestAndTheLowestOfEqual) {
-  EXPECT_EQ(Sampler({}).choose({1, 5, 5, 2}), 1);
-}
+TEST(Sampler, TakesTheBestAndTheLowestOfEqual) { EXPECT_EQ(Sampler({}).choose({1, 5, 5, 2}), 1); }
 
 TEST(Sampler, KeepsToItsLimits) {
   const std::vector<double> scores = {0, 3, 1, 2};

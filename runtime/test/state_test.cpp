@@ -153,7 +153,9 @@ TEST(State, RefusesMisuseInPlace) {
     std::function<void(ArtifactBuilder &)> write;
   };
   for (const Case &entry : {Case{"state 'past' holds 2 positions and cannot shrink to 0",
-                                 [](ArtifactBuilder &b) { b.steps.step(MOERT_STEP_STATE, {b.slot(0), 1, 0, 2}); }},
+                                 [](ArtifactBuilder &b) {
+                                   b.steps.step(MOERT_STEP_STATE, {b.slot(0), 1, 0, 2});
+                                 }},
                             Case{"state 'past' is asked for twice",
                                  [](ArtifactBuilder &b) {
                                    b.steps.step(MOERT_STEP_STATE, {b.slot(0), 1, 0, 0});

@@ -41,7 +41,9 @@ void addState(ArtifactBuilder &builder, bool inPlace) {
 
 // Slots: 0 the input, 1 the weight, 2 and 3 free.
 #define STEP_CASE(name, message, opcode, ...)                                                                          \
-  StepCase { name, [](ArtifactBuilder &b) { b.steps.step(opcode, {__VA_ARGS__}); }, message }
+  StepCase {                                                                                                           \
+    name, [](ArtifactBuilder &b) { b.steps.step(opcode, {__VA_ARGS__}); }, message                                     \
+  }
 
 const StepCase stepCases[] = {
     {"NoSteps", [](ArtifactBuilder &) {}, "program section: no steps", false},

@@ -19,8 +19,8 @@ struct BenchTimes {
 
 // What a pass costs, counted apart from the timed passes.
 struct BenchCounts {
-  double prefillWork = 0, decodeWork = 0;   // scalar operations
-  double decodeWeightBytes = 0;             // read per step
+  double prefillWork = 0, decodeWork = 0; // scalar operations
+  double decodeWeightBytes = 0;           // read per step
 };
 
 std::vector<int64_t> makeTokens(int64_t count) {
@@ -30,8 +30,7 @@ std::vector<int64_t> makeTokens(int64_t count) {
   return tokens;
 }
 
-BenchTimes measure(const moert_program_t *program, const moert_session_options_t &session,
-                   const RunOptions &options) {
+BenchTimes measure(const moert_program_t *program, const moert_session_options_t &session, const RunOptions &options) {
   TextModel model(program, session);
   BenchTimes times;
   const std::vector<int64_t> prompt = makeTokens(options.prefill), next = makeTokens(options.decode);
@@ -129,9 +128,8 @@ void printTable(const BenchResult &result, const RunOptions &options) {
               "GFLOP/s prefill (machine) | GB/s of weights decode (machine) |\n|---|---|---|---|---|---|---|---|\n",
               static_cast<long long>(options.prefill), static_cast<long long>(options.decode));
   std::printf("| %s | %s | %u | %.1f | %.1f | %.3f | %.1f (%.1f) | %.2f (%.2f) |\n", result.model.c_str(),
-              result.variant.c_str(), result.threads, result.prefillRate, result.decodeRate,
-              result.step.median * 1e3, result.prefillGflops, result.machine.peakGflops, result.decodeGBs,
-              result.machine.readGBs);
+              result.variant.c_str(), result.threads, result.prefillRate, result.decodeRate, result.step.median * 1e3,
+              result.prefillGflops, result.machine.peakGflops, result.decodeGBs, result.machine.readGBs);
 }
 
 } // namespace

@@ -33,8 +33,7 @@ void CommandLine::number(std::string name, std::string placeholder, std::string 
   options.push_back({std::move(name), std::move(placeholder), std::move(help), std::move(apply)});
 }
 
-void CommandLine::number(std::string name, std::string placeholder, std::string help,
-                         std::optional<double> &target) {
+void CommandLine::number(std::string name, std::string placeholder, std::string help, std::optional<double> &target) {
   auto apply = [name, &target](std::string_view value) { parseNumber(name, value, target.emplace()); };
   options.push_back({std::move(name), std::move(placeholder), std::move(help), std::move(apply)});
 }
@@ -48,8 +47,7 @@ void CommandLine::count(std::string name, std::string placeholder, std::string h
   options.push_back({std::move(name), std::move(placeholder), std::move(help), std::move(apply)});
 }
 
-void CommandLine::list(std::string name, std::string placeholder, std::string help,
-                       std::vector<std::string> &target) {
+void CommandLine::list(std::string name, std::string placeholder, std::string help, std::vector<std::string> &target) {
   options.push_back({std::move(name), std::move(placeholder), std::move(help),
                      [&target](std::string_view value) { target.emplace_back(value); }});
 }

@@ -24,9 +24,12 @@ const char *formatEncoding(uint32_t encoding) {
 
 std::string formatArchitecture(uint32_t architecture) {
   switch (architecture) {
-  case MOERT_ARCH_X86_64: return "x86-64";
-  case MOERT_ARCH_AARCH64: return "aarch64";
-  default: return "architecture " + std::to_string(architecture);
+  case MOERT_ARCH_X86_64:
+    return "x86-64";
+  case MOERT_ARCH_AARCH64:
+    return "aarch64";
+  default:
+    return "architecture " + std::to_string(architecture);
   }
 }
 
@@ -119,9 +122,9 @@ void TextDump::dumpLayers() {
 void TextDump::dumpWeights() {
   title("weights");
   for (const Weight &weight : artifact.weights)
-    line("  %-40s %-24s %-12s offset %-12llu %12llu bytes", weight.name.c_str(),
-         formatType(artifact, weight).c_str(), formatEncoding(weight.encoding),
-         static_cast<unsigned long long>(weight.offset), static_cast<unsigned long long>(weight.size));
+    line("  %-40s %-24s %-12s offset %-12llu %12llu bytes", weight.name.c_str(), formatType(artifact, weight).c_str(),
+         formatEncoding(weight.encoding), static_cast<unsigned long long>(weight.offset),
+         static_cast<unsigned long long>(weight.size));
 }
 
 void TextDump::dumpCode() {
@@ -139,8 +142,8 @@ void TextDump::dumpCode() {
     line("  %-16s %s, %zu bytes, needs %s", variant.name.c_str(), formatArchitecture(variant.architecture).c_str(),
          variant.image.size(),
          variant.requiredFeatures ? formatCpuFeatures(variant.requiredFeatures).c_str() : "nothing beyond the base");
-  line("\nstep program: %u registers, %u slots, %zu words", artifact.program.registerCount,
-       artifact.program.slotCount, artifact.program.words.size());
+  line("\nstep program: %u registers, %u slots, %zu words", artifact.program.registerCount, artifact.program.slotCount,
+       artifact.program.words.size());
 }
 
 } // namespace

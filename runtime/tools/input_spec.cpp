@@ -69,9 +69,9 @@ std::vector<Tensor> loadInputs(const moert_program_t *program, const std::vector
       throw ToolError("--input=" + specification + ": input '" + name + "' is given twice");
     isGiven[at] = true;
     const uint32_t elementType = getInput(program, at).element_type;
-    inputs[at] = file != specification.npos ? readNpy(specification.substr(equals + 2), elementType, name)
-                                            : makeRandom(std::string_view(specification).substr(equals + 1),
-                                                         elementType, specification);
+    inputs[at] = file != specification.npos
+                     ? readNpy(specification.substr(equals + 2), elementType, name)
+                     : makeRandom(std::string_view(specification).substr(equals + 1), elementType, specification);
   }
   std::string missing;
   for (size_t i = 0; i < count; ++i)

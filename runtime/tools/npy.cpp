@@ -15,8 +15,8 @@ struct TypeName {
   const char *descr;
 };
 static constexpr TypeName typeNames[] = {
-    {MOERT_F32, "<f4"}, {MOERT_F64, "<f8"}, {MOERT_F16, "<f2"}, {MOERT_BF16, "|V2"}, {MOERT_I8, "|i1"},
-    {MOERT_I16, "<i2"}, {MOERT_I32, "<i4"}, {MOERT_I64, "<i8"}, {MOERT_U8, "|u1"},   {MOERT_U16, "<u2"},
+    {MOERT_F32, "<f4"}, {MOERT_F64, "<f8"}, {MOERT_F16, "<f2"},  {MOERT_BF16, "|V2"}, {MOERT_I8, "|i1"},
+    {MOERT_I16, "<i2"}, {MOERT_I32, "<i4"}, {MOERT_I64, "<i8"},  {MOERT_U8, "|u1"},   {MOERT_U16, "<u2"},
     {MOERT_U32, "<u4"}, {MOERT_U64, "<u8"}, {MOERT_BOOL, "|b1"},
 };
 
@@ -179,7 +179,8 @@ Tensor readNpy(const std::string &path, uint32_t elementType, const std::string 
 }
 
 void writeNpy(const std::string &path, const moert_tensor_view_t &view) {
-  std::string header = "{'descr': '" + std::string(getDescr(view.element_type)) + "', 'fortran_order': False, 'shape': (";
+  std::string header =
+      "{'descr': '" + std::string(getDescr(view.element_type)) + "', 'fortran_order': False, 'shape': (";
   for (uint32_t i = 0; i < view.rank; ++i)
     header += std::to_string(view.dims[i]) + (view.rank == 1 ? "," : i + 1 < view.rank ? ", " : "");
   header += "), }";

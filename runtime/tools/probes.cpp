@@ -51,7 +51,7 @@ typedef float Vector16 __attribute__((vector_size(64)));
 
 // A function that returns how many floating-point operations it has done.
 #define MOERT_FMA_PROBE(name, features, vector)                                                                        \
-  __attribute__((target(features))) static int64_t name() {                                                           \
+  __attribute__((target(features))) static int64_t name() {                                                            \
     vector sums[accumulators], factor = vector{} + 0.999f, addend = vector{} + 0.001f;                                 \
     for (int i = 0; i < accumulators; ++i)                                                                             \
       sums[i] = vector{} + static_cast<float>(i);                                                                      \

@@ -37,8 +37,7 @@ static void writeOutputs(const moert_program_t *program, moert_session_t *sessio
   }
 }
 
-void runOnce(const moert_program_t *program, const moert_session_options_t &sessionOptions,
-             const RunOptions &options) {
+void runOnce(const moert_program_t *program, const moert_session_options_t &sessionOptions, const RunOptions &options) {
   std::vector<Tensor> inputs = loadInputs(program, options.inputs);
   std::vector<moert_tensor_view_t> views;
   for (Tensor &input : inputs)

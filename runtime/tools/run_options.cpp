@@ -18,8 +18,10 @@ RunOptions parseRunOptions(int argc, char **argv, std::string &help) {
   line.text("load", "map|read", "map weights from the file or read them into memory (default: map)", options.load);
   line.flag("verify", "check the hash of the weights first", options.verify);
   line.section("One run");
-  line.list("input", "NAME=SPEC", "an input: @FILE.npy, or 2x3:random[:SEED] for floating-point values\n"
-                                  "in [-1, 1), integers 0 to 9, booleans; once for each input", options.inputs);
+  line.list("input", "NAME=SPEC",
+            "an input: @FILE.npy, or 2x3:random[:SEED] for floating-point values\n"
+            "in [-1, 1), integers 0 to 9, booleans; once for each input",
+            options.inputs);
   line.text("output-dir", "DIR", "write output_<i>.npy there, in the order of the model's signature",
             options.outputDir);
   line.number("repeat-for", "SECONDS", "repeat the run for this long and report its time", options.repeatFor);

@@ -57,18 +57,30 @@ template <typename Element> static Element read(const void *data, int64_t index)
 
 double getElement(const moert_tensor_view_t &view, int64_t index) {
   switch (view.element_type) {
-  case MOERT_F32: return read<float>(view.data, index);
-  case MOERT_F64: return read<double>(view.data, index);
-  case MOERT_F16: return halfToFloat(read<uint16_t>(view.data, index));
-  case MOERT_BF16: return std::bit_cast<float>(uint32_t(read<uint16_t>(view.data, index)) << 16);
-  case MOERT_I8: return read<int8_t>(view.data, index);
-  case MOERT_I16: return read<int16_t>(view.data, index);
-  case MOERT_I32: return read<int32_t>(view.data, index);
-  case MOERT_I64: return static_cast<double>(read<int64_t>(view.data, index));
-  case MOERT_U16: return read<uint16_t>(view.data, index);
-  case MOERT_U32: return read<uint32_t>(view.data, index);
-  case MOERT_U64: return static_cast<double>(read<uint64_t>(view.data, index));
-  default: return read<uint8_t>(view.data, index);
+  case MOERT_F32:
+    return read<float>(view.data, index);
+  case MOERT_F64:
+    return read<double>(view.data, index);
+  case MOERT_F16:
+    return halfToFloat(read<uint16_t>(view.data, index));
+  case MOERT_BF16:
+    return std::bit_cast<float>(uint32_t(read<uint16_t>(view.data, index)) << 16);
+  case MOERT_I8:
+    return read<int8_t>(view.data, index);
+  case MOERT_I16:
+    return read<int16_t>(view.data, index);
+  case MOERT_I32:
+    return read<int32_t>(view.data, index);
+  case MOERT_I64:
+    return static_cast<double>(read<int64_t>(view.data, index));
+  case MOERT_U16:
+    return read<uint16_t>(view.data, index);
+  case MOERT_U32:
+    return read<uint32_t>(view.data, index);
+  case MOERT_U64:
+    return static_cast<double>(read<uint64_t>(view.data, index));
+  default:
+    return read<uint8_t>(view.data, index);
   }
 }
 
@@ -78,14 +90,25 @@ template <typename Element> static void write(Tensor &tensor, int64_t index, Ele
 
 void setElement(Tensor &tensor, int64_t index, double value) {
   switch (tensor.elementType) {
-  case MOERT_F32: return write(tensor, index, static_cast<float>(value));
-  case MOERT_F64: return write(tensor, index, value);
-  case MOERT_F16: return write(tensor, index, floatToHalf(static_cast<float>(value)));
-  case MOERT_BF16: return write(tensor, index, floatToBfloat(static_cast<float>(value)));
-  case MOERT_I16: case MOERT_U16: return write(tensor, index, static_cast<int16_t>(value));
-  case MOERT_I32: case MOERT_U32: return write(tensor, index, static_cast<int32_t>(value));
-  case MOERT_I64: case MOERT_U64: return write(tensor, index, static_cast<int64_t>(value));
-  default: return write(tensor, index, static_cast<int8_t>(value));
+  case MOERT_F32:
+    return write(tensor, index, static_cast<float>(value));
+  case MOERT_F64:
+    return write(tensor, index, value);
+  case MOERT_F16:
+    return write(tensor, index, floatToHalf(static_cast<float>(value)));
+  case MOERT_BF16:
+    return write(tensor, index, floatToBfloat(static_cast<float>(value)));
+  case MOERT_I16:
+  case MOERT_U16:
+    return write(tensor, index, static_cast<int16_t>(value));
+  case MOERT_I32:
+  case MOERT_U32:
+    return write(tensor, index, static_cast<int32_t>(value));
+  case MOERT_I64:
+  case MOERT_U64:
+    return write(tensor, index, static_cast<int64_t>(value));
+  default:
+    return write(tensor, index, static_cast<int8_t>(value));
   }
 }
 

@@ -47,8 +47,8 @@ TextSignature::TextSignature(const moert_program_t *program)
       continue;
     const moert_tensor_info_t info = getInput(program, i);
     if (info.rank != 2)
-      throw ToolError("cannot generate: input '" + std::string(info.name) + "' has rank " +
-                      std::to_string(info.rank) + ", expected 2");
+      throw ToolError("cannot generate: input '" + std::string(info.name) + "' has rank " + std::to_string(info.rank) +
+                      ", expected 2");
     inputs.push_back({findRole(info.name), info.element_type});
     hasTokens |= inputs.back().role == Role::Tokens;
   }
@@ -63,9 +63,10 @@ Tensor makeTextInput(const TextSignature::Input &input, const std::vector<int64_
   Tensor tensor{input.elementType, {1, length}, {}};
   resize(tensor);
   for (int64_t i = 0; i < length; ++i)
-    setElement(tensor, i, isMask ? 1.0
-                          : input.role == TextSignature::Role::Tokens ? double(tokens[static_cast<size_t>(i)])
-                                                                      : double(before + i));
+    setElement(tensor, i,
+               isMask                                      ? 1.0
+               : input.role == TextSignature::Role::Tokens ? double(tokens[static_cast<size_t>(i)])
+                                                           : double(before + i));
   return tensor;
 }
 
@@ -109,7 +110,8 @@ std::vector<int64_t> tokenize(const moert_program_t *program, const std::string 
   moert_tokenizer_info_t tokenizer = {sizeof(tokenizer), 0, 0, 0, 0, nullptr};
   check(moert_program_tokenizer(program, &tokenizer));
   if (tokenizer.kind != MOERT_TOKENIZER_BYTE)
-    throw ToolError("cannot generate: the file has no tokenizer (compile with --tokenizer=byte if its tokens are bytes)");
+    throw ToolError(
+        "cannot generate: the file has no tokenizer (compile with --tokenizer=byte if its tokens are bytes)");
   std::vector<int64_t> tokens;
   if (tokenizer.has_bos)
     tokens.push_back(tokenizer.bos);

@@ -8,9 +8,7 @@ namespace moert::tools {
 
 class Stopwatch {
 public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
 
 private:
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();

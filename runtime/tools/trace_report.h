@@ -29,8 +29,8 @@ private:
   void beginEvent(const char *name, uint32_t thread, uint64_t beginNs, uint64_t endNs);
 
   const moert_program_t *program;
-  std::map<uint32_t, ExpertWeight> expertWeights;  // by weight
-  std::vector<std::vector<bool>> activeExperts;    // by layer, as routed last
+  std::map<uint32_t, ExpertWeight> expertWeights; // by weight
+  std::vector<std::vector<bool>> activeExperts;   // by layer, as routed last
   moert_routing_fn nextRouting = nullptr;
   void *nextRoutingContext = nullptr;
   JsonWriter json;

@@ -9,8 +9,8 @@
 //   Threads     A program is immutable: any number of threads may use it at once. A session serves one caller at a time
 //               (a second call at the same time gets MOERT_BUSY, apart from moert_session_cancel). Several sessions on
 //               one program may run at once.
-//   Options     Option and info structures start with their size, so that they can grow: set it to sizeof the structure,
-//               or start from the _INIT macro. NULL options mean the defaults; zero fields mean the default of the field.
+//   Options     Option and info structures start with their size, so that they can grow: set it to sizeof the
+//               structure, or start from the _INIT macro. NULL options mean the defaults; so does a zero field.
 //   Trust       A .moe file contains machine code that runs with the rights of the process. Hashes detect damage, not
 //               malice: open only files you trust.
 #ifndef MOERT_MOERT_H
@@ -46,7 +46,7 @@ typedef enum {
   MOERT_BUFFER_TOO_SMALL = 7, // an output does not fit the caller's buffer
   MOERT_RUN_FAILED = 8,       // the program found something it cannot process
   MOERT_CANCELLED = 9,
-  MOERT_BUSY = 10             // the session is in another call
+  MOERT_BUSY = 10 // the session is in another call
 } moert_status_t;
 
 // Version of the library as MAJOR * 10000 + MINOR * 100 + PATCH, and as text.
@@ -78,7 +78,8 @@ typedef struct {
   uint32_t verify;     // non-zero: also check the hash of the weights, which reads all of them
   const char *variant; // name of the code variant to use; NULL: the first that this processor can run
 } moert_program_options_t;
-#define MOERT_PROGRAM_OPTIONS_INIT {sizeof(moert_program_options_t), 0, 0, NULL}
+#define MOERT_PROGRAM_OPTIONS_INIT                                                                                     \
+  { sizeof(moert_program_options_t), 0, 0, NULL }
 
 MOERT_API moert_status_t moert_program_open(const char *path, const moert_program_options_t *options,
                                             moert_program_t **out_program);
@@ -124,7 +125,7 @@ typedef struct {
   size_t size;
   const char *name;
   uint32_t element_type;
-  uint32_t encoding;          // MOERT_ENCODING_*
+  uint32_t encoding; // MOERT_ENCODING_*
   uint32_t rank;
   const int64_t *dims;        // logical extents
   uint64_t offset, byte_size; // in the weight data
@@ -173,14 +174,15 @@ typedef void (*moert_parallel_for_fn)(void *context, int64_t count, void (*body)
 // Called between dispatches with the number finished in this run. A non-zero result cancels the run.
 typedef int (*moert_progress_fn)(void *context, uint64_t dispatches);
 
-// A layer has routed `tokens` tokens to `selected` experts each. experts[t * selected + i] is -1 where a token has fewer.
-typedef void (*moert_routing_fn)(void *context, size_t layer, int64_t tokens, uint32_t selected,
-                                 const int32_t *experts, const float *gates);
+// A layer has routed `tokens` tokens to `selected` experts each. experts[t * selected + i] is -1 where a token has
+// fewer.
+typedef void (*moert_routing_fn)(void *context, size_t layer, int64_t tokens, uint32_t selected, const int32_t *experts,
+                                 const float *gates);
 
 // One claim of tasks by one thread.
 typedef struct {
-  uint32_t thread;               // 0 is the caller
-  int64_t begin, end;            // tasks
+  uint32_t thread;    // 0 is the caller
+  int64_t begin, end; // tasks
   uint64_t begin_ns, end_ns;
 } moert_trace_task_t;
 
@@ -191,11 +193,11 @@ typedef struct {
   const char *node, *kernel;
   int64_t grid, work;
   uint64_t begin_ns, end_ns;
-  const uint32_t *weights;       // indices of the weights among its operands
+  const uint32_t *weights; // indices of the weights among its operands
   size_t weight_count;
   const moert_trace_task_t *tasks;
   size_t task_count;
-  uint64_t allocations;          // blocks this session has taken from the system so far
+  uint64_t allocations; // blocks this session has taken from the system so far
 } moert_trace_dispatch_t;
 typedef void (*moert_trace_fn)(void *context, const moert_trace_dispatch_t *dispatch);
 
@@ -213,7 +215,8 @@ typedef struct {
   moert_trace_fn trace;
   void *trace_context;
 } moert_session_options_t;
-#define MOERT_SESSION_OPTIONS_INIT {sizeof(moert_session_options_t), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+#define MOERT_SESSION_OPTIONS_INIT                                                                                     \
+  { sizeof(moert_session_options_t), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 // Dense row-major elements in host memory. Any alignment works; a multiple of MOERT_BUFFER_ALIGNMENT avoids a copy.
 // `data` may be NULL when there are no elements.

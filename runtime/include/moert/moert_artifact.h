@@ -5,12 +5,12 @@
 //   section  = bytes at [offset, offset + size), offset a multiple of MOERT_SECTION_ALIGNMENT,
 //              BLAKE2b-256 of the bytes in the table
 //
-// The first section starts at the first multiple of MOERT_SECTION_ALIGNMENT behind the table, each other one at the first
-// multiple at or behind the end of the section before it in the table; the file ends with the last one. No section but
-// the weight data exceeds MOERT_MAX_TABLE_BYTES.
+// The first section starts at the first multiple of MOERT_SECTION_ALIGNMENT behind the table, each other one at the
+// first multiple at or behind the end of the section before it in the table; the file ends with the last one. No
+// section but the weight data exceeds MOERT_MAX_TABLE_BYTES.
 //
-// Exactly one section of each type exists, except MOERT_SECTION_CODE: one per code variant, in order of preference
-// (the first whose CPU features are present is used). A reader ignores section types it does not know. Bytes of the file
+// Exactly one section of each type exists, except MOERT_SECTION_CODE: one per code variant, in order of preference (the
+// first whose CPU features are present is used). A reader ignores section types it does not know. Bytes of the file
 // outside header, table and sections are zero.
 //
 // References into another section are indices or {offset, size} pairs relative to that section's start. A reader checks
@@ -144,9 +144,9 @@ typedef struct {
   uint32_t first_range, range_count;
 } moert_layer_t;
 
-// Output `output` of one step is input `input` of the next; `axis` grows. A state in place has no output step, and of its
-// input the program reads the extents alone: it asks once for the buffer by MOERT_STEP_STATE, finds there what the state
-// held, and writes behind it.
+// Output `output` of one step is input `input` of the next; `axis` grows. A state in place has no output step, and of
+// its input the program reads the extents alone: it asks once for the buffer by MOERT_STEP_STATE, finds there what the
+// state held, and writes behind it.
 typedef struct {
   uint32_t input, output;        // both count from 0 within inputs and outputs
   uint32_t axis, in_place;       // in_place is 0 or 1
@@ -161,12 +161,12 @@ typedef struct {
 } moert_tokenizer_t;
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The step program: what the host does, as data. Registers hold 64-bit integers; slots hold buffers. Slots
-// [0, inputs) are the caller's inputs and [inputs, inputs + weights) the weights, both read-only; the others start empty.
-// A step that fills a slot first gives back what the slot owned. A step never fills a slot of an input or a weight.
-// A program is a sequence of 32-bit words; each step starts with a word (word count << 8 | opcode), count including that
-// word. The first step is at word 0, the last one is a RETURN or a JUMP. `r` is a register (0 at first), `s` a slot,
-// `imm` an immediate, `str` an offset and a size word of a string.
+// The step program: what the host does, as data. Registers hold 64-bit integers; slots hold buffers. Slots [0, inputs)
+// are the caller's inputs and [inputs, inputs + weights) the weights, both read-only; the others start empty. A step
+// that fills a slot first gives back what the slot owned. A step never fills a slot of an input or a weight. A program
+// is a sequence of 32-bit words; each step starts with a word (word count << 8 | opcode), count including that word.
+// The first step is at word 0, the last one is a RETURN or a JUMP. `r` is a register (0 at first), `s` a slot, `imm` an
+// immediate, `str` an offset and a size word of a string.
 typedef struct {
   uint32_t register_count, slot_count;
   uint32_t word_count, reserved;

@@ -12,8 +12,8 @@
 extern "C" {
 #endif
 
-// buffers   one pointer per tensor operand, inputs first, then outputs; dense row-major unless `scalars` carries strides.
-//           Buffers are aligned to MOERT_BUFFER_ALIGNMENT and never null, even when they hold no elements.
+// buffers   one pointer per tensor operand, inputs first, then outputs; dense row-major unless `scalars` carries
+//           strides. They are aligned to MOERT_BUFFER_ALIGNMENT and never null, even when they hold no elements.
 // scalars   the 64-bit integers the kernel was outlined with: dynamic extents and scalar operands.
 // scratch   memory private to the calling thread for the duration of the call, of the size the dispatch step computed.
 // Returns MOERT_KERNEL_OK or the reason why the data cannot be processed.

@@ -29,9 +29,7 @@ moert_status_t reportOutOfMemory() noexcept {
 
 } // namespace moert
 
-uint32_t moert_version(void) {
-  return MOERT_VERSION_MAJOR * 10000 + MOERT_VERSION_MINOR * 100 + MOERT_VERSION_PATCH;
-}
+uint32_t moert_version(void) { return MOERT_VERSION_MAJOR * 10000 + MOERT_VERSION_MINOR * 100 + MOERT_VERSION_PATCH; }
 
 #define MOERT_TEXT(x) #x
 #define MOERT_VERSION_TEXT(major, minor, patch) MOERT_TEXT(major) "." MOERT_TEXT(minor) "." MOERT_TEXT(patch)
@@ -41,17 +39,28 @@ const char *moert_version_string(void) {
 
 const char *moert_status_name(moert_status_t status) {
   switch (status) {
-  case MOERT_OK: return "ok";
-  case MOERT_INVALID_ARGUMENT: return "invalid argument";
-  case MOERT_OUT_OF_MEMORY: return "out of memory";
-  case MOERT_IO_ERROR: return "input/output error";
-  case MOERT_INVALID_FILE: return "invalid file";
-  case MOERT_UNSUPPORTED: return "unsupported";
-  case MOERT_BAD_INPUT: return "bad input";
-  case MOERT_BUFFER_TOO_SMALL: return "buffer too small";
-  case MOERT_RUN_FAILED: return "run failed";
-  case MOERT_CANCELLED: return "cancelled";
-  case MOERT_BUSY: return "busy";
+  case MOERT_OK:
+    return "ok";
+  case MOERT_INVALID_ARGUMENT:
+    return "invalid argument";
+  case MOERT_OUT_OF_MEMORY:
+    return "out of memory";
+  case MOERT_IO_ERROR:
+    return "input/output error";
+  case MOERT_INVALID_FILE:
+    return "invalid file";
+  case MOERT_UNSUPPORTED:
+    return "unsupported";
+  case MOERT_BAD_INPUT:
+    return "bad input";
+  case MOERT_BUFFER_TOO_SMALL:
+    return "buffer too small";
+  case MOERT_RUN_FAILED:
+    return "run failed";
+  case MOERT_CANCELLED:
+    return "cancelled";
+  case MOERT_BUSY:
+    return "busy";
   }
   return "unknown status";
 }

@@ -14,10 +14,10 @@ struct TypePair {
 };
 
 static constexpr TypePair typePairs[] = {
-    {MOERT_F32, dlCodeFloat, 32}, {MOERT_F64, dlCodeFloat, 64},  {MOERT_F16, dlCodeFloat, 16},
-    {MOERT_BF16, dlCodeBfloat, 16}, {MOERT_I8, dlCodeInt, 8},    {MOERT_I16, dlCodeInt, 16},
-    {MOERT_I32, dlCodeInt, 32},   {MOERT_I64, dlCodeInt, 64},    {MOERT_U8, dlCodeUInt, 8},
-    {MOERT_U16, dlCodeUInt, 16},  {MOERT_U32, dlCodeUInt, 32},   {MOERT_U64, dlCodeUInt, 64},
+    {MOERT_F32, dlCodeFloat, 32},   {MOERT_F64, dlCodeFloat, 64}, {MOERT_F16, dlCodeFloat, 16},
+    {MOERT_BF16, dlCodeBfloat, 16}, {MOERT_I8, dlCodeInt, 8},     {MOERT_I16, dlCodeInt, 16},
+    {MOERT_I32, dlCodeInt, 32},     {MOERT_I64, dlCodeInt, 64},   {MOERT_U8, dlCodeUInt, 8},
+    {MOERT_U16, dlCodeUInt, 16},    {MOERT_U32, dlCodeUInt, 32},  {MOERT_U64, dlCodeUInt, 64},
     {MOERT_BOOL, dlCodeBool, 8},
 };
 
@@ -109,8 +109,13 @@ static Status copyView(const moert_tensor_view_t &view, DLManagedTensorVersioned
   copy->manager_ctx = nullptr;
   copy->deleter = [](DLManagedTensorVersioned *self) { delete static_cast<CopiedTensor *>(self); };
   copy->flags = dlFlagCopied;
-  copy->dl_tensor = {copy->elements.get(), {dlDeviceCpu, 0}, static_cast<int32_t>(view.rank),
-                     {type->code, type->bits, 1}, copy->shape.data(), nullptr, 0};
+  copy->dl_tensor = {copy->elements.get(),
+                     {dlDeviceCpu, 0},
+                     static_cast<int32_t>(view.rank),
+                     {type->code, type->bits, 1},
+                     copy->shape.data(),
+                     nullptr,
+                     0};
   *result = copy.release();
   return Status::success();
 }

@@ -5,8 +5,7 @@
 
 using namespace moert;
 
-static Status openProgram(const FileSource &source, const moert_program_options_t &options,
-                          moert_program_t **result) {
+static Status openProgram(const FileSource &source, const moert_program_options_t &options, moert_program_t **result) {
   auto handle = std::make_unique<moert_program>();
   MOERT_TRY(Program::open(source, options, handle->program));
   *result = handle.release();
@@ -74,8 +73,8 @@ static moert_status_t getTensorInfo(const moert_program_t *program, std::string_
     const std::vector<TensorType> &list = getArtifact(program).*tensors;
     MOERT_TRY(requireIndex(what, index, list.size()));
     const TensorType &type = list[index];
-    return writeInfo(info, {0, type.name.c_str(), type.elementType, static_cast<uint32_t>(type.dims.size()),
-                            type.dims.data()});
+    return writeInfo(
+        info, {0, type.name.c_str(), type.elementType, static_cast<uint32_t>(type.dims.size()), type.dims.data()});
   });
 }
 
@@ -137,9 +136,9 @@ moert_status_t moert_program_weight(const moert_program_t *program, size_t index
     MOERT_TRY(requireArgument(program, "program"));
     MOERT_TRY(requireIndex("weight", index, getArtifact(program).weights.size()));
     const Weight &weight = getArtifact(program).weights[index];
-    return writeInfo(out_info, {0, weight.name.c_str(), weight.elementType, weight.encoding,
-                                static_cast<uint32_t>(weight.dims.size()), weight.dims.data(), weight.offset,
-                                weight.size});
+    return writeInfo(out_info,
+                     {0, weight.name.c_str(), weight.elementType, weight.encoding,
+                      static_cast<uint32_t>(weight.dims.size()), weight.dims.data(), weight.offset, weight.size});
   });
 }
 
@@ -187,7 +186,7 @@ moert_status_t moert_program_tokenizer(const moert_program_t *program, moert_tok
   return guarded([&]() -> Status {
     MOERT_TRY(requireArgument(program, "program"));
     const Tokenizer &tokenizer = getArtifact(program).tokenizer;
-    return writeInfo(out_info, {0, tokenizer.kind, tokenizer.hasBos, tokenizer.bos, tokenizer.stops.size(),
-                                tokenizer.stops.data()});
+    return writeInfo(
+        out_info, {0, tokenizer.kind, tokenizer.hasBos, tokenizer.bos, tokenizer.stops.size(), tokenizer.stops.data()});
   });
 }

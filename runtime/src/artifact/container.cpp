@@ -9,9 +9,9 @@
 
 namespace moert {
 
-static constexpr const char *sectionNames[] = {"strings", "info", "symbols", "dims", "signature", "weights", "kernels",
-                                               "program", "layers", "experts", "states", "code", "weight data",
-                                               "tokenizer"};
+static constexpr const char *sectionNames[] = {"strings", "info",    "symbols",     "dims",     "signature",
+                                               "weights", "kernels", "program",     "layers",   "experts",
+                                               "states",  "code",    "weight data", "tokenizer"};
 
 static bool isKnown(uint32_t type) { return type >= MOERT_SECTION_STRINGS && type <= MOERT_SECTION_TOKENIZER; }
 
@@ -38,8 +38,9 @@ static Status readHeader(const FileSource &source, moert_file_header_t &header) 
   if (header.format_version == 0)
     return failure(MOERT_INVALID_FILE, "header: format version 0, expected at least 1");
   if (header.file_size != source.size())
-    return failure(MOERT_INVALID_FILE, header.file_size > source.size() ? "truncated file: " : "file too long: ",
-                   source.size(), " bytes, expected ", header.file_size);
+    return failure(MOERT_INVALID_FILE,
+                   header.file_size > source.size() ? "truncated file: " : "file too long: ", source.size(),
+                   " bytes, expected ", header.file_size);
   if (header.section_count == 0 || header.section_count > MOERT_MAX_SECTIONS)
     return failure(MOERT_INVALID_FILE, "header: ", header.section_count, " sections, expected 1 to ",
                    uint32_t(MOERT_MAX_SECTIONS));

@@ -160,8 +160,8 @@ Status TableReader::checkWeightBytes(const Weight &weight) {
     return failure(MOERT_INVALID_FILE, "weight '", weight.name, "': ", weight.size, " bytes, expected ", expected);
   const uint64_t available = artifact.weightData().size;
   if (weight.offset > available || weight.size > available - weight.offset)
-    return failure(MOERT_INVALID_FILE, "weight '", weight.name, "': ", weight.size, " bytes at offset ",
-                   weight.offset, " exceed the weight data of ", available, " bytes");
+    return failure(MOERT_INVALID_FILE, "weight '", weight.name, "': ", weight.size, " bytes at offset ", weight.offset,
+                   " exceed the weight data of ", available, " bytes");
   if (weight.offset % MOERT_TENSOR_ALIGNMENT != 0)
     return failure(MOERT_INVALID_FILE, "weight '", weight.name, "': offset ", weight.offset,
                    ", expected a multiple of ", uint32_t(MOERT_TENSOR_ALIGNMENT));
@@ -250,8 +250,8 @@ Status TableReader::checkExpertRange(const Layer &layer, const moert_expert_rang
   const bool inside = range.offset >= weight.offset && range.offset - weight.offset <= weight.size &&
                       range.size <= weight.size - (range.offset - weight.offset);
   if (!inside)
-    return failure(MOERT_INVALID_FILE, "experts section: layer '", layer.name, "': ", range.size,
-                   " bytes at offset ", range.offset, " lie outside weight '", weight.name, "'");
+    return failure(MOERT_INVALID_FILE, "experts section: layer '", layer.name, "': ", range.size, " bytes at offset ",
+                   range.offset, " lie outside weight '", weight.name, "'");
   return Status::success();
 }
 
@@ -308,8 +308,7 @@ Status TableReader::readTokenizer() {
   const std::span<const std::byte> bytes = artifact.container.get(MOERT_SECTION_TOKENIZER).bytes();
   moert_tokenizer_t row;
   if (bytes.size() < sizeof(row))
-    return failure(MOERT_INVALID_FILE, "tokenizer section: ", bytes.size(), " bytes, expected at least ",
-                   sizeof(row));
+    return failure(MOERT_INVALID_FILE, "tokenizer section: ", bytes.size(), " bytes, expected at least ", sizeof(row));
   std::memcpy(&row, bytes.data(), sizeof(row));
   if (row.kind > MOERT_TOKENIZER_BYTE)
     return failure(MOERT_UNSUPPORTED, "tokenizer section: unknown kind ", row.kind);
@@ -335,8 +334,8 @@ Status TableReader::readProgram() {
   if (row.reserved != 0 || rest.size() != row.word_count * uint64_t(sizeof(uint32_t)))
     return failure(MOERT_INVALID_FILE, "program section: ", rest.size(), " bytes of steps, expected ", row.word_count,
                    " words");
-  artifact.program = {row.register_count, row.slot_count,
-                      {reinterpret_cast<const uint32_t *>(rest.data()), row.word_count}};
+  artifact.program = {
+      row.register_count, row.slot_count, {reinterpret_cast<const uint32_t *>(rest.data()), row.word_count}};
   return Status::success();
 }
 

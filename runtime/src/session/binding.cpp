@@ -84,8 +84,8 @@ Status InputBinding::align(Arena &arena) {
       continue;
     copies[i] = arena.allocate(input.size);
     if (copies[i] == Arena::noBlock)
-      return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", input.size, " bytes for input '",
-                     artifact.inputs[i].name, "'");
+      return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", input.size, " bytes for input '", artifact.inputs[i].name,
+                     "'");
     std::memcpy(arena.address(copies[i]), input.data, input.size);
     input.data = arena.address(copies[i]);
   }

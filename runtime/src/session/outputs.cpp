@@ -59,8 +59,8 @@ Status Outputs::provide(uint32_t output, uint32_t rank, std::byte *&data, uint64
                    formatExtents(tensor.dims.data(), rank));
   if (record.callerData && record.callerCapacity < tensor.byteSize)
     return failure(MOERT_BUFFER_TOO_SMALL, "output '", type.name, "' of extents ",
-                   formatExtents(tensor.dims.data(), rank), " needs ", tensor.byteSize,
-                   " bytes, the buffer has ", record.callerCapacity);
+                   formatExtents(tensor.dims.data(), rank), " needs ", tensor.byteSize, " bytes, the buffer has ",
+                   record.callerCapacity);
   record.isProduced = true;
   size = tensor.byteSize;
   // A buffer without room for even one element cannot be handed to kernels, which expect an address.
@@ -76,8 +76,7 @@ Status Outputs::provide(uint32_t output, uint32_t rank, std::byte *&data, uint64
   return Status::success();
 }
 
-Status Outputs::provideState(uint32_t index, std::span<const int64_t> pastDims, int64_t length,
-                             StateMemory &memory) {
+Status Outputs::provideState(uint32_t index, std::span<const int64_t> pastDims, int64_t length, StateMemory &memory) {
   const moert_state_t &row = artifact.states[index];
   Record &record = records[row.output];
   if (length < pastDims[row.axis])

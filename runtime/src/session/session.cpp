@@ -9,11 +9,10 @@ namespace moert {
 
 Session::Session(std::shared_ptr<const Program> sharedProgram, const moert_session_options_t &options,
                  std::unique_ptr<ThreadPool> startedPool)
-    : program(std::move(sharedProgram)), options(options), pool(std::move(startedPool)), state(program->getArtifact(), stateArena),
-      outputs(program->getArtifact(), arena, stateArena, state),
+    : program(std::move(sharedProgram)), options(options), pool(std::move(startedPool)),
+      state(program->getArtifact(), stateArena), outputs(program->getArtifact(), arena, stateArena, state),
       interpreter(*program, this->options, *pool, arena, outputs), binding(program->getArtifact()),
-      carriesState(program->getArtifact().inputs.size()),
-      emptyStateDims(program->getArtifact().states.size()) {
+      carriesState(program->getArtifact().inputs.size()), emptyStateDims(program->getArtifact().states.size()) {
   for (const moert_state_t &row : program->getArtifact().states)
     carriesState[row.input] = true;
 }
@@ -87,8 +86,8 @@ Status Session::bindStep(std::span<const moert_tensor_view_t> given) {
     if (state.isEmpty()) {
       std::vector<int64_t> &dims = emptyStateDims[i];
       MOERT_TRY(binding.inferEmptyState(artifact.states[i], dims));
-      MOERT_TRY(binding.bind(input, {artifact.inputs[input].elementType, static_cast<uint32_t>(dims.size()),
-                                     dims.data(), nullptr, 0}));
+      MOERT_TRY(binding.bind(
+          input, {artifact.inputs[input].elementType, static_cast<uint32_t>(dims.size()), dims.data(), nullptr, 0}));
     } else {
       MOERT_TRY(binding.bind(input, state.getView(i), /*readsData=*/!isInPlace));
     }

@@ -25,9 +25,7 @@ public:
   const Artifact &getArtifact() const { return program->getArtifact(); }
   State &getState() { return state; }
   uint32_t getThreadCount() const { return pool->getThreadCount(); }
-  uint64_t getMemory() const {
-    return arena.getBytes() + stateArena.getBytes() + interpreter.getScratchBytes();
-  }
+  uint64_t getMemory() const { return arena.getBytes() + stateArena.getBytes() + interpreter.getScratchBytes(); }
 
   // Taken by every call that uses the session, so that a second one at the same time is refused.
   std::atomic_flag busy;

@@ -1,5 +1,5 @@
-// A state in place keeps its buffer and grows it by doubling; another one becomes the input of the next step by changing
-// hands, without a copy.
+// A state in place keeps its buffer and grows it by doubling; another one becomes the input of the next step by
+// changing hands, without a copy.
 #include "session/state.h"
 
 #include "artifact/hash.h"

@@ -21,25 +21,63 @@ inline bool evaluateBinary(uint32_t binary, int64_t lhs, int64_t rhs, int64_t &r
   const int64_t remainder = divides ? truncatedRemainder(lhs, rhs) : 0;
   const bool signsDiffer = (lhs < 0) != (rhs < 0);
   switch (binary) {
-  case MOERT_BINARY_ADD: result = wrap(uint64_t(lhs) + uint64_t(rhs)); break;
-  case MOERT_BINARY_SUB: result = wrap(uint64_t(lhs) - uint64_t(rhs)); break;
-  case MOERT_BINARY_MUL: result = wrap(uint64_t(lhs) * uint64_t(rhs)); break;
-  case MOERT_BINARY_DIV: result = truncatedQuotient(lhs, rhs); break;
-  case MOERT_BINARY_REM: result = remainder; break;
-  case MOERT_BINARY_FLOORDIV: result = truncatedQuotient(lhs, rhs) - (remainder != 0 && signsDiffer); break;
-  case MOERT_BINARY_CEILDIV: result = truncatedQuotient(lhs, rhs) + (remainder != 0 && !signsDiffer); break;
-  case MOERT_BINARY_FLOORMOD: result = remainder != 0 && signsDiffer ? remainder + rhs : remainder; break;
-  case MOERT_BINARY_MIN: result = std::min(lhs, rhs); break;
-  case MOERT_BINARY_MAX: result = std::max(lhs, rhs); break;
-  case MOERT_BINARY_AND: result = lhs & rhs; break;
-  case MOERT_BINARY_OR: result = lhs | rhs; break;
-  case MOERT_BINARY_XOR: result = lhs ^ rhs; break;
-  case MOERT_BINARY_EQ: result = lhs == rhs; break;
-  case MOERT_BINARY_NE: result = lhs != rhs; break;
-  case MOERT_BINARY_LT: result = lhs < rhs; break;
-  case MOERT_BINARY_LE: result = lhs <= rhs; break;
-  case MOERT_BINARY_GT: result = lhs > rhs; break;
-  case MOERT_BINARY_GE: result = lhs >= rhs; break;
+  case MOERT_BINARY_ADD:
+    result = wrap(uint64_t(lhs) + uint64_t(rhs));
+    break;
+  case MOERT_BINARY_SUB:
+    result = wrap(uint64_t(lhs) - uint64_t(rhs));
+    break;
+  case MOERT_BINARY_MUL:
+    result = wrap(uint64_t(lhs) * uint64_t(rhs));
+    break;
+  case MOERT_BINARY_DIV:
+    result = truncatedQuotient(lhs, rhs);
+    break;
+  case MOERT_BINARY_REM:
+    result = remainder;
+    break;
+  case MOERT_BINARY_FLOORDIV:
+    result = truncatedQuotient(lhs, rhs) - (remainder != 0 && signsDiffer);
+    break;
+  case MOERT_BINARY_CEILDIV:
+    result = truncatedQuotient(lhs, rhs) + (remainder != 0 && !signsDiffer);
+    break;
+  case MOERT_BINARY_FLOORMOD:
+    result = remainder != 0 && signsDiffer ? remainder + rhs : remainder;
+    break;
+  case MOERT_BINARY_MIN:
+    result = std::min(lhs, rhs);
+    break;
+  case MOERT_BINARY_MAX:
+    result = std::max(lhs, rhs);
+    break;
+  case MOERT_BINARY_AND:
+    result = lhs & rhs;
+    break;
+  case MOERT_BINARY_OR:
+    result = lhs | rhs;
+    break;
+  case MOERT_BINARY_XOR:
+    result = lhs ^ rhs;
+    break;
+  case MOERT_BINARY_EQ:
+    result = lhs == rhs;
+    break;
+  case MOERT_BINARY_NE:
+    result = lhs != rhs;
+    break;
+  case MOERT_BINARY_LT:
+    result = lhs < rhs;
+    break;
+  case MOERT_BINARY_LE:
+    result = lhs <= rhs;
+    break;
+  case MOERT_BINARY_GT:
+    result = lhs > rhs;
+    break;
+  case MOERT_BINARY_GE:
+    result = lhs >= rhs;
+    break;
   }
   return true;
 }

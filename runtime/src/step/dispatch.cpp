@@ -11,9 +11,9 @@ namespace moert {
 static constexpr int64_t parallelWork = 32 * 1024;
 
 static uint64_t nowNanoseconds() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                   std::chrono::steady_clock::now().time_since_epoch())
-                                   .count());
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
 }
 
 static std::string describeKernelResult(int32_t result) {
@@ -61,7 +61,8 @@ Status Interpreter::growScratch(int64_t bytes) {
 #if defined(__clang__)
 __attribute__((no_sanitize("function")))
 #endif
-int32_t Interpreter::runTasks(void *self, uint32_t thread, int64_t begin, int64_t end) {
+int32_t
+Interpreter::runTasks(void *self, uint32_t thread, int64_t begin, int64_t end) {
   Interpreter &interpreter = *static_cast<Interpreter *>(self);
   std::byte *scratch = interpreter.scratch.get() + interpreter.scratchStride * thread;
   if (!interpreter.hooks.trace)
@@ -103,8 +104,8 @@ Status Interpreter::dispatch(const uint32_t *operands) {
     if (hooks.trace)
       reportDispatch(operands, grid, work, begin);
     if (result != MOERT_KERNEL_OK)
-      return failure(MOERT_RUN_FAILED, "node '", program.getArtifact().stepString(operands[4], operands[5]), "': ",
-                     describeKernelResult(result));
+      return failure(MOERT_RUN_FAILED, "node '", program.getArtifact().stepString(operands[4], operands[5]),
+                     "': ", describeKernelResult(result));
   }
   ++dispatches;
   return Status::success();
@@ -122,9 +123,18 @@ void Interpreter::reportDispatch(const uint32_t *operands, int64_t grid, int64_t
   for (uint32_t i = 0; i < operands[6]; ++i)
     if (const uint32_t weight = slots[operands[8 + i]].weight; weight != Slot::noWeight)
       weights.push_back(weight);
-  moert_trace_dispatch_t event = {sizeof(event), nodeName.c_str(), artifact.kernels[operands[0]].name.c_str(), grid,
-                                  work, begin, nowNanoseconds(), weights.data(), weights.size(), tasks.data(),
-                                  tasks.size(), arena.getSystemRequests()};
+  moert_trace_dispatch_t event = {sizeof(event),
+                                  nodeName.c_str(),
+                                  artifact.kernels[operands[0]].name.c_str(),
+                                  grid,
+                                  work,
+                                  begin,
+                                  nowNanoseconds(),
+                                  weights.data(),
+                                  weights.size(),
+                                  tasks.data(),
+                                  tasks.size(),
+                                  arena.getSystemRequests()};
   hooks.trace(hooks.trace_context, &event);
 }
 

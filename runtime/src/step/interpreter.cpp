@@ -11,8 +11,8 @@
 
 namespace moert {
 
-Interpreter::Interpreter(const Program &program, const moert_session_options_t &hooks, ThreadPool &pool,
-                         Arena &arena, Outputs &outputs, Mode mode)
+Interpreter::Interpreter(const Program &program, const moert_session_options_t &hooks, ThreadPool &pool, Arena &arena,
+                         Outputs &outputs, Mode mode)
     : program(program), mode(mode), hooks(hooks), pool(pool), arena(arena), outputs(outputs),
       words(program.getArtifact().program.words.data()),
       firstWeightSlot(static_cast<uint32_t>(program.getArtifact().inputs.size())),
@@ -36,10 +36,9 @@ Interpreter::Interpreter(const Program &program, const moert_session_options_t &
     list.reserve(pool.getMaxClaims()); // workers must not allocate, they could not report a failure
 }
 
-template <typename... Pieces>
-Status Interpreter::stepFailure(moert_status_t code, const Pieces &...pieces) const {
-  return failure(code, "step at word ", current, " (", getStepFormat(stepOpcode(words[current])).name, "): ",
-                 pieces...);
+template <typename... Pieces> Status Interpreter::stepFailure(moert_status_t code, const Pieces &...pieces) const {
+  return failure(code, "step at word ", current, " (", getStepFormat(stepOpcode(words[current])).name,
+                 "): ", pieces...);
 }
 
 Status Interpreter::run(std::span<const Input> runInputs, const std::atomic<bool> &cancelFlag) {
@@ -170,8 +169,8 @@ Status Interpreter::state(const uint32_t *operands) {
   clear(slots[operands[0]]);
   MOERT_TRY(outputs.provideState(operands[2], dims, registers[operands[3]], memory));
   if (mode == Mode::Run && !memory.holdsPast)
-    copyPositions(AxisLayout::of(dims, row.axis, elementSize(type.elementType)), inputs[row.input].data,
-                  dims[row.axis], memory.data, memory.capacity, dims[row.axis]);
+    copyPositions(AxisLayout::of(dims, row.axis, elementSize(type.elementType)), inputs[row.input].data, dims[row.axis],
+                  memory.data, memory.capacity, dims[row.axis]);
   slots[operands[0]] = {memory.data, memory.size, Arena::noBlock, Slot::noWeight, true};
   registers[operands[1]] = memory.capacity;
   return Status::success();
@@ -185,8 +184,8 @@ Status Interpreter::alias(const uint32_t *operands) {
   if (offset < 0 || static_cast<uint64_t>(offset) > source.size)
     return stepFailure(MOERT_RUN_FAILED, "offset ", offset, " exceeds the ", source.size, " bytes of slot ",
                        operands[1]);
-  const Slot view = {source.data + offset, source.size - static_cast<uint64_t>(offset), Arena::noBlock,
-                     source.weight, source.isWritable};
+  const Slot view = {source.data + offset, source.size - static_cast<uint64_t>(offset), Arena::noBlock, source.weight,
+                     source.isWritable};
   if (operands[0] != operands[1])
     clear(slots[operands[0]]);
   const Arena::Block owned = slots[operands[0]].block; // still there when a slot is narrowed to a part of itself
@@ -211,14 +210,22 @@ template <typename Element> static int64_t readElement(const std::byte *data, in
 
 static int64_t readInteger(const std::byte *data, int64_t index, uint32_t elementType) {
   switch (elementType) {
-  case MOERT_BOOL: return readElement<uint8_t>(data, index) != 0;
-  case MOERT_U8: return readElement<uint8_t>(data, index);
-  case MOERT_I8: return readElement<int8_t>(data, index);
-  case MOERT_U16: return readElement<uint16_t>(data, index);
-  case MOERT_I16: return readElement<int16_t>(data, index);
-  case MOERT_U32: return readElement<uint32_t>(data, index);
-  case MOERT_I32: return readElement<int32_t>(data, index);
-  default: return readElement<int64_t>(data, index);
+  case MOERT_BOOL:
+    return readElement<uint8_t>(data, index) != 0;
+  case MOERT_U8:
+    return readElement<uint8_t>(data, index);
+  case MOERT_I8:
+    return readElement<int8_t>(data, index);
+  case MOERT_U16:
+    return readElement<uint16_t>(data, index);
+  case MOERT_I16:
+    return readElement<int16_t>(data, index);
+  case MOERT_U32:
+    return readElement<uint32_t>(data, index);
+  case MOERT_I32:
+    return readElement<int32_t>(data, index);
+  default:
+    return readElement<int64_t>(data, index);
   }
 }
 
@@ -257,8 +264,8 @@ Status Interpreter::copy(const uint32_t *operands) {
   const int64_t targetOffset = registers[operands[1]], sourceOffset = registers[operands[3]];
   const int64_t bytes = registers[operands[4]];
   if (!isInside(target, targetOffset, bytes) || !isInside(source, sourceOffset, bytes))
-    return stepFailure(MOERT_RUN_FAILED, bytes, " bytes from offset ", sourceOffset, " of ", source.size,
-                       " to offset ", targetOffset, " of ", target.size);
+    return stepFailure(MOERT_RUN_FAILED, bytes, " bytes from offset ", sourceOffset, " of ", source.size, " to offset ",
+                       targetOffset, " of ", target.size);
   if (!target.isWritable)
     return stepFailure(MOERT_RUN_FAILED, "slot ", operands[0], " is a view of an input or a weight");
   if (mode == Mode::Run)

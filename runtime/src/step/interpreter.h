@@ -84,7 +84,7 @@ private:
   moert_kernel_fn_t kernel = nullptr;
   std::vector<void *> buffers;
   std::vector<int64_t> scalars;
-  AlignedBytes scratch; // one stride per thread
+  AlignedBytes scratch;                        // one stride per thread
   uint64_t scratchStride = 0, scratchSize = 0; // in a dry run, as they would be
 
   // Filled only for the trace callback; one list per thread.

@@ -4,8 +4,8 @@
 
 namespace moert {
 
-// Checks opcodes, word counts, ranges of registers, slots, kernels, strings and tables, element types, jump targets, and
-// that no step fills or writes a slot of an input or a weight.
+// Checks opcodes, word counts, ranges of registers, slots, kernels, strings and tables, element types, jump targets,
+// and that no step fills or writes a slot of an input or a weight.
 Status checkStepProgram(const Artifact &artifact);
 
 } // namespace moert

@@ -1,7 +1,7 @@
 // Runs the tasks of one grid on several threads; the caller is one of them.
 //
-// Threads claim chunks of tasks from one counter. Workers spin a while for the next grid and then sleep. A grid does not
-// wait for workers that have not woken up: whoever arrives takes part, and the caller waits only for those.
+// Threads claim chunks of tasks from one counter. Workers spin a while for the next grid and then sleep. A grid does
+// not wait for workers that have not woken up: whoever arrives takes part, and the caller waits only for those.
 #pragma once
 #include "moert/moert.h"
 #include "status.h"
@@ -60,7 +60,7 @@ private:
   std::atomic<int32_t> result{0};
   alignas(64) std::atomic<int> generation{0}; // counts grids; workers sleep on it
   std::atomic<bool> stopping{false};
-  alignas(64) std::atomic<int> gate{0};       // open bit and the number of workers inside
+  alignas(64) std::atomic<int> gate{0}; // open bit and the number of workers inside
 };
 
 } // namespace moert

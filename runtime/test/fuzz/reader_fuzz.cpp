@@ -34,8 +34,7 @@ static void runSteps(const Program &program) {
   std::vector<std::vector<int64_t>> dims;
   std::vector<Interpreter::Input> inputs;
   outputs.begin({}, /*keepState=*/true);
-  if (makeInputs(artifact, dims, arena, inputs) && interpreter.run(inputs, cancelled).ok() &&
-      !outputs.finish({}).ok())
+  if (makeInputs(artifact, dims, arena, inputs) && interpreter.run(inputs, cancelled).ok() && !outputs.finish({}).ok())
     outputs.abandon();
 }
 

@@ -20,10 +20,10 @@ struct FeatureBit {
 
 // Leaf 7 is sub-leaf 0. Bit positions are those of the processor manuals.
 static constexpr FeatureBit featureBits[] = {
-    {MOERT_FEATURE_AVX2, "AVX2", 7, 1, 5, false},          {MOERT_FEATURE_FMA, "FMA", 1, 2, 12, false},
-    {MOERT_FEATURE_F16C, "F16C", 1, 2, 29, false},         {MOERT_FEATURE_BMI2, "BMI2", 7, 1, 8, false},
-    {MOERT_FEATURE_AVX512F, "AVX512F", 7, 1, 16, true},    {MOERT_FEATURE_AVX512BW, "AVX512BW", 7, 1, 30, true},
-    {MOERT_FEATURE_AVX512DQ, "AVX512DQ", 7, 1, 17, true},  {MOERT_FEATURE_AVX512VL, "AVX512VL", 7, 1, 31, true},
+    {MOERT_FEATURE_AVX2, "AVX2", 7, 1, 5, false},         {MOERT_FEATURE_FMA, "FMA", 1, 2, 12, false},
+    {MOERT_FEATURE_F16C, "F16C", 1, 2, 29, false},        {MOERT_FEATURE_BMI2, "BMI2", 7, 1, 8, false},
+    {MOERT_FEATURE_AVX512F, "AVX512F", 7, 1, 16, true},   {MOERT_FEATURE_AVX512BW, "AVX512BW", 7, 1, 30, true},
+    {MOERT_FEATURE_AVX512DQ, "AVX512DQ", 7, 1, 17, true}, {MOERT_FEATURE_AVX512VL, "AVX512VL", 7, 1, 31, true},
     {MOERT_FEATURE_AVX512CD, "AVX512CD", 7, 1, 28, true},
 };
 
