@@ -35,11 +35,11 @@ LogicalResult reference::evaluateOp(RotaryOp op, Values &values) {
   return success();
 }
 
-/// The score of one query and one key; −inf where the query does not see the key.
-static double computeScore(AttentionOp op, Values &values, ArrayRef<int64_t> query, int64_t key) {
+/// The score of one query and one of `keys` keys; −inf where the query does not see the key.
+static double computeScore(AttentionOp op, Values &values, ArrayRef<int64_t> query, int64_t key, int64_t keys) {
   const HostTensor &q = values[op.getQ()], &k = values[op.getK()], *mask = values.find(op.getMask());
   int64_t batch = query[0], head = query[1], position = query[2];
-  int64_t last = position + k.getDim(2) - q.getDim(2), window = op.getWindow();
+  int64_t last = position + keys - q.getDim(2), window = op.getWindow();
   double hidden = -std::numeric_limits<double>::infinity();
   if ((op.getCausal() && key > last) || (window > 0 && key <= last - window))
     return hidden;
@@ -59,15 +59,18 @@ static double computeScore(AttentionOp op, Values &values, ArrayRef<int64_t> que
 
 LogicalResult reference::evaluateOp(AttentionOp op, Values &values) {
   const HostTensor &q = values[op.getQ()], &k = values[op.getK()], &v = values[op.getV()];
-  const HostTensor *sinks = values.find(op.getSinks());
+  const HostTensor *sinks = values.find(op.getSinks()), *length = values.find(op.getLength());
+  int64_t keys = length ? length->integer(0) : k.getDim(2);
+  if (keys < 0 || keys > k.getDim(2))
+    return op.emitError() << "length " << keys << " is out of range for room for " << k.getDim(2) << " keys";
   HostTensor &out = values.addResult({q.getDim(0), q.getDim(1), q.getDim(2), v.getDim(3)});
   double hidden = -std::numeric_limits<double>::infinity();
   forEachIndex(q.getShape().drop_back(), [&](ArrayRef<int64_t> query) {
     int64_t batch = query[0], head = query[1], group = head / (q.getDim(1) / k.getDim(1));
     SmallVector<double> weights;
     double largest = hidden;
-    for (int64_t key : llvm::seq(k.getDim(2)))
-      largest = std::fmax(largest, weights.emplace_back(computeScore(op, values, query, key)));
+    for (int64_t key : llvm::seq(keys))
+      largest = std::fmax(largest, weights.emplace_back(computeScore(op, values, query, key, keys)));
     if (llvm::all_of(weights, [&](double score) { return score == hidden; }))
       return;
     if (sinks)
@@ -82,6 +85,22 @@ LogicalResult reference::evaluateOp(AttentionOp op, Values &values) {
           value += weight / sum * v.real({batch, group, static_cast<int64_t>(key), d});
       out.setReal({batch, head, query[2], d}, value);
     }
+  });
+  return success();
+}
+
+LogicalResult reference::evaluateOp(KvAppendOp op, Values &values) {
+  const HostTensor &state = values[op.getState()], &added = values[op.getNewPositions()];
+  int64_t position = values[op.getPosition()].integer(0);
+  if (position < 0 || position + added.getDim(2) > state.getDim(2))
+    return op.emitError() << "positions " << position << " to " << position + added.getDim(2)
+                          << " are out of range for room for " << state.getDim(2);
+  HostTensor &out = values.addResult(state.getShape());
+  out = state;
+  forEachIndex(added.getShape(), [&](ArrayRef<int64_t> index) {
+    SmallVector<int64_t> target(index);
+    target[2] += position;
+    out.copyElement(out.offset(target), added, added.offset(index));
   });
   return success();
 }

@@ -127,7 +127,7 @@ FailureOr<SmallVector<HostTensor>> moec::reference::evaluate(Operation *op, Arra
                 moe::DequantizeOp, moe::LoadWeightOp>(run)
           .Case<nn::GatherOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ScatterElementsOp, nn::ScatterNdOp, nn::TopKOp,
                 nn::CumSumOp, nn::CountNonzeroOp, nn::NonzeroOp, nn::SoftmaxOp, nn::RmsNormOp, nn::LayerNormOp,
-                nn::RotaryOp, nn::AttentionOp>(run)
+                nn::RotaryOp, nn::AttentionOp, nn::KvAppendOp>(run)
           .Case<arith::ConstantOp, arith::IndexCastOp, onnx::ConstantOp, tensor::CastOp, tensor::DimOp, tensor::EmptyOp,
                 tensor::ExtractOp>(run)
           .Default([](Operation *unknown) { return unknown->emitError("has no reference evaluation"); });

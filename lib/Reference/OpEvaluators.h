@@ -61,6 +61,7 @@ llvm::LogicalResult evaluateOp(nn::RmsNormOp op, Values &values);
 llvm::LogicalResult evaluateOp(nn::LayerNormOp op, Values &values);
 llvm::LogicalResult evaluateOp(nn::RotaryOp op, Values &values);
 llvm::LogicalResult evaluateOp(nn::AttentionOp op, Values &values);
+llvm::LogicalResult evaluateOp(nn::KvAppendOp op, Values &values);
 
 } // namespace moec::reference
 

@@ -188,6 +188,26 @@ TEST_F(AttentionTest, SinksTakeWeight) {
   EXPECT_THAT(attend("sinks %2", "", "tensor<2xf32>", sinks), near({27.75, 27.75, 37, 37})) << message;
 }
 
+TEST_F(AttentionTest, LengthHidesTheRoomBehind) {
+  EXPECT_THAT(attend("length %2", "", "index", index(2)), near({5.5, 5.5, 5.5, 5.5})) << message;
+  EXPECT_THAT(attend("length %2", "{causal = true}", "index", index(2)), near({1, 5.5, 1, 5.5})) << message;
+  EXPECT_THAT(attend("length %2", "", "index", index(4)), IsEmpty());
+  EXPECT_EQ(message, "length 4 is out of range for room for 3 keys");
+}
+
+TEST_F(NnTest, KvAppend) {
+  llvm::StringRef op = "nn.kv_append %1 to %0 at %2 : tensor<1x2x1x1xf32>, tensor<1x2x3x1xf32> -> tensor<1x2x3x1xf32>";
+  auto append = [&](int64_t position) {
+    return runOp(op, {"tensor<1x2x3x1xf32>", "tensor<1x2x1x1xf32>", "index"}, "tensor<1x2x3x1xf32>",
+                 {f32({1, 2, 3, 1}, {1, 2, 3, 4, 5, 6}), f32({1, 2, 1, 1}, {10, 20}), index(position)});
+  };
+  auto results = append(1);
+  ASSERT_EQ(results.size(), 1u) << message;
+  EXPECT_THAT(reals(results[0]), ElementsAre(1, 10, 3, 4, 20, 6));
+  EXPECT_THAT(append(3), IsEmpty());
+  EXPECT_EQ(message, "positions 3 to 4 are out of range for room for 3");
+}
+
 TEST_F(AttentionTest, SoftcapBoundsScores) {
   auto results = runOp("nn.attention %0, %1, %2 scale 1000.0 {softcap = 1.0} : (tensor<1x1x1x1xf32>, tensor<1x1x2x1xf32>, "
                        "tensor<1x1x2x1xf32>) -> tensor<1x1x1x1xf32>",

@@ -81,8 +81,8 @@ static LogicalResult verifyScores(AttentionOp op) {
       if (!broadcasts(mask.getDimSize(axis), full))
         return emitBreach(op, "C3") << "expected dimension " << axis << " of mask to be 1 or " << full << ", found "
                                     << mask.getDimSize(axis);
-    if (failed(c3.shape("mask", op.getMask(),
-                        {mask.getDimSize(0), mask.getDimSize(1), mask.getDimSize(2), k.getDimSize(2)})))
+    int64_t keys = op.getLength() ? ShapedType::kDynamic : k.getDimSize(2);
+    if (failed(c3.shape("mask", op.getMask(), {mask.getDimSize(0), mask.getDimSize(1), mask.getDimSize(2), keys})))
       return failure();
   }
   if (op.getSinks() && (failed(c3.shape("sinks", op.getSinks(), {q.getDimSize(1)})) ||
@@ -111,5 +111,27 @@ LogicalResult AttentionOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedSh
   for (int64_t axis : llvm::seq<int64_t>(3))
     extents.push_back(extentFrom(builder, getOut(), axis, getQ(), axis));
   extents.push_back(extentFrom(builder, getOut(), 3, getV(), 3));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// KvAppendOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult KvAppendOp::verify() {
+  ShapeChecks c1(*this, "C1"), c2(*this, "C2");
+  RankedTensorType state = tensorType(getState());
+  if (failed(c1.rank("state", getState(), 4)))
+    return failure();
+  int64_t shape[] = {state.getDimSize(0), state.getDimSize(1), ShapedType::kDynamic, state.getDimSize(3)};
+  if (failed(c1.shape("the new positions", getNewPositions(), shape)) ||
+      failed(c1.elementType("the new positions", getNewPositions(), state.getElementType())))
+    return failure();
+  return failure(failed(c2.shape("the result", getOut(), state.getShape())) ||
+                 failed(c2.elementType("the result", getOut(), state.getElementType())));
+}
+
+LogicalResult KvAppendOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  shapes.push_back(extentsLike(builder, getOut(), getState()));
   return success();
 }

@@ -125,3 +125,27 @@ func.func @attention_softcap(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x6x8xf32>) {
     : (tensor<1x4x5x8xf32>, tensor<1x2x6x8xf32>, tensor<1x2x6x8xf32>) -> tensor<1x4x5x8xf32>
   return
 }
+// -----
+func.func @append_rank(%s: tensor<2x3x4xf32>, %a: tensor<2x3x4xf32>, %n: index) {
+  // expected-error @+1 {{C1: expected state of rank 4, found rank 3}}
+  %0 = nn.kv_append %a to %s at %n : tensor<2x3x4xf32>, tensor<2x3x4xf32> -> tensor<2x3x4xf32>
+  return
+}
+// -----
+func.func @append_heads(%s: tensor<1x2x8x4xf32>, %a: tensor<1x3x1x4xf32>, %n: index) {
+  // expected-error @+1 {{C1: expected the new positions of shape [1, 2, ?, 4], found [1, 3, 1, 4]}}
+  %0 = nn.kv_append %a to %s at %n : tensor<1x3x1x4xf32>, tensor<1x2x8x4xf32> -> tensor<1x2x8x4xf32>
+  return
+}
+// -----
+func.func @append_element(%s: tensor<1x2x8x4xf32>, %a: tensor<1x2x1x4xf16>, %n: index) {
+  // expected-error @+1 {{C1: expected the new positions of element type 'f32', found 'f16'}}
+  %0 = nn.kv_append %a to %s at %n : tensor<1x2x1x4xf16>, tensor<1x2x8x4xf32> -> tensor<1x2x8x4xf32>
+  return
+}
+// -----
+func.func @append_result(%s: tensor<1x2x8x4xf32>, %a: tensor<1x2x1x4xf32>, %n: index) {
+  // expected-error @+1 {{C2: expected the result of shape [1, 2, 8, 4], found [1, 2, 9, 4]}}
+  %0 = nn.kv_append %a to %s at %n : tensor<1x2x1x4xf32>, tensor<1x2x8x4xf32> -> tensor<1x2x9x4xf32>
+  return
+}

@@ -41,7 +41,7 @@ func.func @norms(%x: tensor<?x8xf16>, %w: tensor<8xf32>) {
 
 // CHECK-LABEL: func @attention
 func.func @attention(%q: tensor<1x4x?x16xf32>, %k: tensor<1x2x?x16xf32>, %c: tensor<1x?x4xf32>,
-                     %m: tensor<1x1x?x?xi1>, %s: tensor<4xf32>) {
+                     %m: tensor<1x1x?x?xi1>, %s: tensor<4xf32>, %n: index, %a: tensor<1x2x1x16xf32>) {
   // CHECK: nn.rotary %{{.*}}, %{{.*}}, %{{.*}} interleaved false :
   %0 = nn.rotary %q, %c, %c interleaved false
     : (tensor<1x4x?x16xf32>, tensor<1x?x4xf32>, tensor<1x?x4xf32>) -> tensor<1x4x?x16xf32>
@@ -52,5 +52,10 @@ func.func @attention(%q: tensor<1x4x?x16xf32>, %k: tensor<1x2x?x16xf32>, %c: ten
   %2 = nn.attention %q, %k, %k mask %m sinks %s scale 0.25 {softcap = 30.0}
     : (tensor<1x4x?x16xf32>, tensor<1x2x?x16xf32>, tensor<1x2x?x16xf32>, tensor<1x1x?x?xi1>, tensor<4xf32>)
     -> tensor<1x4x?x16xf32>
+  // CHECK: nn.kv_append %{{.*}} to %{{.*}} at %{{.*}} : tensor<1x2x1x16xf32>, tensor<1x2x?x16xf32> -> tensor<1x2x?x16xf32>
+  %3 = nn.kv_append %a to %k at %n : tensor<1x2x1x16xf32>, tensor<1x2x?x16xf32> -> tensor<1x2x?x16xf32>
+  // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} length %{{.*}} scale 1.000000e+00 :
+  %4 = nn.attention %q, %3, %3 length %n scale 1.0
+    : (tensor<1x4x?x16xf32>, tensor<1x2x?x16xf32>, tensor<1x2x?x16xf32>, index) -> tensor<1x4x?x16xf32>
   return
 }
