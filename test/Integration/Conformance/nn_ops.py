@@ -218,8 +218,11 @@ def attention(case):
     keys = case.extent(queries, queries + 1, queries + 7)
     b, s, l = dynamic(case, "b", "s", "l")
     q = case.input("q", case.normal(batch, heads, queries, width), element, [b, "", s, ""])
-    k = case.input("k", case.normal(batch, groups, keys, width), element, [b, "", l, ""])
-    v = case.input("v", case.normal(batch, groups, keys, out_width), element, [b, "", l, ""])
+    # A length hides room behind the keys.
+    room, r = (keys + case.extent(0, 1, 9), case.choose("r", "")) if case.extent(0, 1) else (keys, l)
+    hidden = room > keys or r != l
+    k = case.input("k", case.normal(batch, groups, room, width), element, [b, "", r, ""])
+    v = case.input("v", case.normal(batch, groups, room, out_width), element, [b, "", r, ""])
     operands, kinds, attributes = "", [q, k, v], []
     if case.extent(0, 1):
         shape = [case.extent(1, batch), case.extent(1, heads), case.extent(1, queries), keys]
@@ -232,6 +235,10 @@ def attention(case):
     if case.extent(0, 1):
         kinds.append(case.input("sinks", case.normal(heads), "f32"))
         operands += "sinks %sinks "
+    if hidden:
+        read_index(case, "length", keys)
+        kinds.append("index")
+        operands += "length %length "
     if case.extent(0, 1):
         attributes.append("causal = true")
     if case.extent(0, 1):
