@@ -33,6 +33,8 @@ public:
   // Gives everything back.
   void abandon();
 
+  // How often the memory behind a run, with that of the state, was taken from the system.
+  uint64_t getSystemRequests() const { return arena.getSystemRequests() + stateArena.getSystemRequests(); }
   // Output of the last run; false if there is none.
   bool getView(uint32_t output, moert_tensor_view_t &view) const;
   // Hands over what was written for the state; of a functional one, the caller releases it to the state arena.

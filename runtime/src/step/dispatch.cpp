@@ -52,6 +52,7 @@ Status Interpreter::growScratch(int64_t bytes) {
     scratch = allocateAligned(stride * threads);
   if (mode == Mode::Run && !scratch)
     return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", stride * threads, " bytes of scratch memory");
+  ++scratchRequests;
   scratchStride = stride;
   scratchSize = stride * threads;
   return Status::success();
@@ -134,7 +135,7 @@ void Interpreter::reportDispatch(const uint32_t *operands, int64_t grid, int64_t
                                   weights.size(),
                                   tasks.data(),
                                   tasks.size(),
-                                  arena.getSystemRequests()};
+                                  outputs.getSystemRequests() + scratchRequests};
   hooks.trace(hooks.trace_context, &event);
 }
 

@@ -86,6 +86,7 @@ private:
   std::vector<int64_t> scalars;
   AlignedBytes scratch;                        // one stride per thread
   uint64_t scratchStride = 0, scratchSize = 0; // in a dry run, as they would be
+  uint64_t scratchRequests = 0;
 
   // Filled only for the trace callback; one list per thread.
   std::vector<std::vector<moert_trace_task_t>> threadTasks;
