@@ -9,10 +9,9 @@ using namespace moec;
 
 using S = ScalarBody;
 
-template <Value (*compute)(S &, Value)>
-static LogicalResult activation(Binder &b) {
-  return b.result(0, b.emit.map(b.input(0), b.element(0), b.isUnsigned(0),
-                                [](S &s, ValueRange v) { return compute(s, v[0]); }));
+template <Value (*compute)(S &, Value)> static LogicalResult activation(Binder &b) {
+  return b.result(
+      0, b.emit.map(b.input(0), b.element(0), b.isUnsigned(0), [](S &s, ValueRange v) { return compute(s, v[0]); }));
 }
 
 /// An activation with up to two attributes, given in the order of its formula.
@@ -70,9 +69,7 @@ static Value hardSwish(S &s, Value x) { return s.mul(x, hardSigmoidOf(s, x, 1.0 
 
 static Value swish(S &s, Value x, double alpha) { return s.mul(x, s.logistic(scale(s, x, alpha))); }
 
-static Value leakyRelu(S &s, Value x, double alpha) {
-  return s.select(s.less(x, zeroOf(s, x)), scale(s, x, alpha), x);
-}
+static Value leakyRelu(S &s, Value x, double alpha) { return s.select(s.less(x, zeroOf(s, x)), scale(s, x, alpha), x); }
 
 static Value elu(S &s, Value x, double alpha) {
   return s.select(s.less(x, zeroOf(s, x)), scale(s, shift(s, s.exp(x), -1), alpha), x);
@@ -116,8 +113,7 @@ static LogicalResult lowerPRelu(Binder &b) {
 }
 
 /// gelu(x + bias) with an optional bias.
-template <Value (*compute)(S &, Value)>
-static LogicalResult biased(Binder &b) {
+template <Value (*compute)(S &, Value)> static LogicalResult biased(Binder &b) {
   return b.result(b.emit.elementwise(b.inputs(), b.element(0), false, [](S &s, ValueRange v) {
     return compute(s, v.size() == 2 ? s.add(v[0], v[1]) : v[0]);
   }));

@@ -1,7 +1,7 @@
 //===- Binder.h - a row's view of one ONNX node ---------------------*- C++ -*-===//
 //
-// Gives a row the inputs and attributes of its node and takes its results. What a node asks for and a row cannot do ends
-// in a diagnostic that names node, operator and version.
+// Gives a row the inputs and attributes of its node and takes its results. What a node asks for and a row cannot do
+// ends in a diagnostic that names node, operator and version.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_CONVERSION_ONNXTOLINALG_BINDER_H

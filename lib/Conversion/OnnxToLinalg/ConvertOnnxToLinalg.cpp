@@ -1,7 +1,7 @@
 //===- ConvertOnnxToLinalg.cpp - ONNX nodes to linalg, tensor and nn ops ------===//
 //
-// One walk over the function in order. Results of nodes are kept in a map instead of replacing uses, so that a value can
-// stay a list of scalars until someone needs the tensor.
+// One walk over the function in order. Results of nodes are kept in a map instead of replacing uses, so that a value
+// can stay a list of scalars until someone needs the tensor.
 //
 //===----------------------------------------------------------------------===//
 

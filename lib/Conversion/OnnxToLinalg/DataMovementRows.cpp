@@ -181,8 +181,7 @@ static Value padByIndex(Binder &b, Value x, int64_t axis, Value before, Value af
   if (b.index.provablyEqual(padded, extent) && IndexArithmetic::isConstant(before, 0))
     return x;
   Value places = b.emit.generate(padded, b.emit.builder.getI64Type(), [&](ScalarBody &s, ValueRange i) -> Value {
-    return arith::IndexCastOp::create(s.builder, s.builder.getI64Type(),
-                                      paddedSource(s, mode, i[0], before, extent));
+    return arith::IndexCastOp::create(s.builder, s.builder.getI64Type(), paddedSource(s, mode, i[0], before, extent));
   });
   return b.emit.gather(x, places, axis);
 }

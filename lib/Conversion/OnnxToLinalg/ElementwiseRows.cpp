@@ -14,26 +14,22 @@ using S = ScalarBody;
 // Forms: unary, binary, variadic, comparison
 //===----------------------------------------------------------------------===//
 
-template <auto compute>
-static LogicalResult unary(Binder &b) {
+template <auto compute> static LogicalResult unary(Binder &b) {
   return b.result(0, b.emit.map(b.input(0), b.element(0), b.isUnsigned(0),
                                 [](S &s, ValueRange v) -> Value { return std::invoke(compute, s, v[0]); }));
 }
 
-template <auto compute>
-static LogicalResult binary(Binder &b) {
+template <auto compute> static LogicalResult binary(Binder &b) {
   return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0),
                                      [](S &s, ValueRange v) -> Value { return std::invoke(compute, s, v[0], v[1]); }));
 }
 
-template <auto compute>
-static LogicalResult comparison(Binder &b) {
+template <auto compute> static LogicalResult comparison(Binder &b) {
   return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.emit.builder.getI1Type(), b.isUnsigned(0),
                                      [](S &s, ValueRange v) -> Value { return std::invoke(compute, s, v[0], v[1]); }));
 }
 
-template <auto combine>
-static FailureOr<Value> combineInputs(Binder &b) {
+template <auto combine> static FailureOr<Value> combineInputs(Binder &b) {
   return b.emit.elementwise(b.inputs(), b.element(0), b.isUnsigned(0), [](S &s, ValueRange v) {
     Value result = v[0];
     for (Value next : v.drop_front())
@@ -42,19 +38,13 @@ static FailureOr<Value> combineInputs(Binder &b) {
   });
 }
 
-template <auto combine>
-static LogicalResult variadic(Binder &b) {
-  return b.result(combineInputs<combine>(b));
-}
+template <auto combine> static LogicalResult variadic(Binder &b) { return b.result(combineInputs<combine>(b)); }
 
 //===----------------------------------------------------------------------===//
 // Unary operators
 //===----------------------------------------------------------------------===//
 
-template <typename Op>
-static Value apply(S &s, Value x) {
-  return Op::create(s.builder, x);
-}
+template <typename Op> static Value apply(S &s, Value x) { return Op::create(s.builder, x); }
 
 static Value sign(S &s, Value x) {
   Value zero = s.constant(0, x.getType()), one = s.constant(1, x.getType());
@@ -64,9 +54,7 @@ static Value sign(S &s, Value x) {
 
 static Value reciprocal(S &s, Value x) { return s.div(s.constant(1, x.getType()), x); }
 
-static Value logicalNot(S &s, Value x) {
-  return arith::XOrIOp::create(s.builder, x, s.constant(1, x.getType()));
-}
+static Value logicalNot(S &s, Value x) { return arith::XOrIOp::create(s.builder, x, s.constant(1, x.getType())); }
 
 static Value bitwiseNot(S &s, Value x) { return arith::XOrIOp::create(s.builder, x, s.constant(-1, x.getType())); }
 
@@ -93,10 +81,7 @@ static LogicalResult isInf(Binder &b) {
 // Binary and variadic operators
 //===----------------------------------------------------------------------===//
 
-template <typename Op>
-static Value applyBits(S &s, Value lhs, Value rhs) {
-  return Op::create(s.builder, lhs, rhs);
-}
+template <typename Op> static Value applyBits(S &s, Value lhs, Value rhs) { return Op::create(s.builder, lhs, rhs); }
 
 static Value greater(S &s, Value lhs, Value rhs) { return s.less(rhs, lhs); }
 
@@ -107,9 +92,8 @@ static LogicalResult mean(Binder &b) {
   if (failed(sum))
     return failure();
   double count = b.inputCount();
-  return b.result(0, b.emit.map(*sum, b.element(0), b.isUnsigned(0), [&](S &s, ValueRange v) {
-    return s.div(v[0], s.constant(count, v[0].getType()));
-  }));
+  return b.result(0, b.emit.map(*sum, b.element(0), b.isUnsigned(0),
+                                [&](S &s, ValueRange v) { return s.div(v[0], s.constant(count, v[0].getType())); }));
 }
 
 // fmod = 0: the sign of the divisor; 1: of the dividend.
@@ -190,13 +174,13 @@ static LogicalResult pow(Binder &b) {
   if (!b.isFloat(0) && !isSmallNatural)
     return b.error() << "a power of integers needs a constant exponent from 0 to 64";
   bool exponentUnsigned = b.isUnsigned(1);
-  return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0),
-                                     [&](S &s, ValueRange v) -> Value {
-                                       if (exponent)
-                                         return constantPower(s, v[0], *exponent);
-                                       Value power = s.convert(v[1], v[0].getType(), exponentUnsigned, false);
-                                       return math::PowFOp::create(s.builder, v[0], power);
-                                     }));
+  return b.result(
+      b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0), [&](S &s, ValueRange v) -> Value {
+        if (exponent)
+          return constantPower(s, v[0], *exponent);
+        Value power = s.convert(v[1], v[0].getType(), exponentUnsigned, false);
+        return math::PowFOp::create(s.builder, v[0], power);
+      }));
 }
 
 //===----------------------------------------------------------------------===//

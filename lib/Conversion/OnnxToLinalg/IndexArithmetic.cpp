@@ -35,8 +35,7 @@ std::optional<int64_t> IndexArithmetic::asConstant(Value value) {
   return value.getType().isInteger(1) ? static_cast<int64_t>(constant.getZExtValue()) : constant.getSExtValue();
 }
 
-template <typename Op, typename... Args>
-Value IndexArithmetic::number(int64_t detail, Args... operands) {
+template <typename Op, typename... Args> Value IndexArithmetic::number(int64_t detail, Args... operands) {
   std::array<Value, 3> padded = {operands...};
   Value &known = numbers[Key(Op::getOperationName().data(), detail, padded[0], padded[1], padded[2])];
   if (known)
@@ -305,9 +304,9 @@ void IndexArithmetic::assumeEqual(Value lhs, Value rhs) {
   rhs = representative(rhs);
   if (lhs == rhs)
     return;
-  if (asConstant(lhs))
+  if (asConstant(rhs))
     std::swap(lhs, rhs);
-  parents[lhs] = rhs;
+  parents[rhs] = lhs;
 }
 
 bool IndexArithmetic::provablyEqual(Value lhs, Value rhs) {

@@ -55,7 +55,7 @@ public:
   void assumeNonNegative(mlir::Value value) { nonNegative.insert(value); }
   /// Whether both are the same number on every run, given what was assumed.
   bool provablyEqual(mlir::Value lhs, mlir::Value rhs);
-  /// From here on the two are one extent; the caller has emitted the check. Constants become the representative.
+  /// From here on the two are one extent; the caller has emitted the check. A constant, or else lhs, stands for both.
   void assumeEqual(mlir::Value lhs, mlir::Value rhs);
   mlir::Value representative(mlir::Value value);
   /// total / product(divisors), if that is a product of some of total's factors.
@@ -69,8 +69,7 @@ private:
   void collectFactors(mlir::Value value, Factors &factors);
   Factors factors(llvm::ArrayRef<mlir::Value> values);
 
-  template <typename Op, typename... Args>
-  mlir::Value number(int64_t detail, Args... operands);
+  template <typename Op, typename... Args> mlir::Value number(int64_t detail, Args... operands);
 
   mlir::ImplicitLocOpBuilder &builder;
   mlir::Block *block;

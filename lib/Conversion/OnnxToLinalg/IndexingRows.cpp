@@ -21,8 +21,8 @@ static Value gatherOne(Binder &b, Value data, int64_t axis, Value place) {
   Value extent = b.emit.extent(data, axis), zero = b.index.constant(0);
   if (!b.index.isNonNegative(place))
     place = b.index.select(b.index.compare(Predicate::slt, place, zero), b.index.add(place, extent), place);
-  Value inside = b.index.logicalAnd(b.index.compare(Predicate::sge, place, zero),
-                                    b.index.compare(Predicate::slt, place, extent));
+  Value inside =
+      b.index.logicalAnd(b.index.compare(Predicate::sge, place, zero), b.index.compare(Predicate::slt, place, extent));
   b.emit.check(inside, "an index is out of range");
   return b.emit.sliceAxis(data, axis, place, b.index.constant(1));
 }
@@ -48,8 +48,8 @@ static LogicalResult lowerGatherElements(Binder &b) {
   if (failed(axis))
     return failure();
   Extents extents = b.emit.extents(b.input(1));
-  auto op = nn::GatherElementsOp::create(b.emit.builder, b.emit.typeOf(extents, b.element(0)), b.input(0), b.input(1),
-                                         *axis);
+  auto op =
+      nn::GatherElementsOp::create(b.emit.builder, b.emit.typeOf(extents, b.element(0)), b.input(0), b.input(1), *axis);
   return b.result(0, b.emit.withExtents(op, extents));
 }
 
@@ -195,14 +195,15 @@ static LogicalResult lowerOneHot(Binder &b) {
   Extents result = b.emit.extents(indices);
   result[*axis] = depth;
   bool fromUnsigned = b.isUnsigned(0);
-  Value hot = b.emit.compute({indices, off, on}, result, b.element(2), b.isUnsigned(2), [&](ScalarBody &s, ValueRange v) {
-    Type integer = s.builder.getI64Type();
-    Value place = s.convert(v[0], integer, fromUnsigned, false);
-    Value wrapped = s.add(place, arith::IndexCastOp::create(s.builder, integer, depth));
-    place = s.select(s.less(place, s.constant(0, integer)), wrapped, place);
-    Value here = arith::IndexCastOp::create(s.builder, integer, linalg::IndexOp::create(s.builder, *axis));
-    return s.select(s.equal(place, here), v[2], v[1]);
-  });
+  Value hot =
+      b.emit.compute({indices, off, on}, result, b.element(2), b.isUnsigned(2), [&](ScalarBody &s, ValueRange v) {
+        Type integer = s.builder.getI64Type();
+        Value place = s.convert(v[0], integer, fromUnsigned, false);
+        Value wrapped = s.add(place, arith::IndexCastOp::create(s.builder, integer, depth));
+        place = s.select(s.less(place, s.constant(0, integer)), wrapped, place);
+        Value here = arith::IndexCastOp::create(s.builder, integer, linalg::IndexOp::create(s.builder, *axis));
+        return s.select(s.equal(place, here), v[2], v[1]);
+      });
   return b.result(0, hot);
 }
 
@@ -251,11 +252,11 @@ static LogicalResult lowerConstantOfShape(Binder &b) {
 static LogicalResult lowerConstant(Binder &b) {
   if (auto elements = dyn_cast_or_null<ElementsAttr>(b.attribute("value")))
     return b.result(0, b.emit.constant(signlessElements(elements)));
-  auto scalar = dyn_cast_or_null<TypedAttr>(b.hasAttribute("value_int") ? b.attribute("value_int")
-                                                                        : b.attribute("value_float"));
+  auto scalar =
+      dyn_cast_or_null<TypedAttr>(b.hasAttribute("value_int") ? b.attribute("value_int") : b.attribute("value_float"));
   if (scalar)
-    return b.result(0, b.emit.constant(DenseElementsAttr::get(RankedTensorType::get({}, scalar.getType()),
-                                                              Attribute(scalar))));
+    return b.result(
+        0, b.emit.constant(DenseElementsAttr::get(RankedTensorType::get({}, scalar.getType()), Attribute(scalar))));
   if (std::optional<Binder::Axes> values = b.integers("value_ints"))
     return b.result(0, b.emit.constant(b.emit.builder.getI64TensorAttr(*values)));
   if (auto values = dyn_cast_or_null<DenseF32ArrayAttr>(b.attribute("value_floats")))
@@ -302,10 +303,11 @@ static LogicalResult lowerFloatRange(Binder &b) {
   });
   Value count = b.index.fromInteger(tensor::ExtractOp::create(b.emit.builder, counted, ValueRange()));
   b.index.assumeNonNegative(count);
-  return b.result(0, b.emit.compute({inputs[0], inputs[2]}, count, b.element(0), false, [&](ScalarBody &s, ValueRange v) {
-    Value place = arith::IndexCastOp::create(s.builder, integer, linalg::IndexOp::create(s.builder, 0));
-    return s.add(v[0], s.mul(s.convert(place, v[0].getType(), false, false), v[1]));
-  }));
+  return b.result(0,
+                  b.emit.compute({inputs[0], inputs[2]}, count, b.element(0), false, [&](ScalarBody &s, ValueRange v) {
+                    Value place = arith::IndexCastOp::create(s.builder, integer, linalg::IndexOp::create(s.builder, 0));
+                    return s.add(v[0], s.mul(s.convert(place, v[0].getType(), false, false), v[1]));
+                  }));
 }
 
 static LogicalResult lowerRange(Binder &b) { return b.isFloat(0) ? lowerFloatRange(b) : lowerIntegerRange(b); }

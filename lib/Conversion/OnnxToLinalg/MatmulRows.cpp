@@ -1,4 +1,4 @@
-//===- MatmulRows.cpp - matrix products, einsum, convolution ------------------===//
+//===- MatmulRows.cpp - matrix products and einsum -----------------------------===//
 //
 // All of them label the dimensions of their operands and leave the rest to TensorEmitter::contract, whose loops are
 // batch, rows, columns, reduction. A weight, or its linalg.transpose, stays an operand of its own.
@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Rows.h"
-#include "llvm/ADT/MapVector.h"
+#include "moec/Dialect/Moe/Moe.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -190,9 +190,8 @@ static FailureOr<Value> contractAll(Binder &b, SmallVector<Labelled> operands, A
   sumPrivateLabels(b, sum, [&](int64_t label) { return isNeededBeyond(1, label); });
   for (size_t i = 1; i < operands.size(); ++i) {
     Labelled next = operands[i];
-    sumPrivateLabels(b, next, [&](int64_t label) {
-      return llvm::is_contained(sum.labels, label) || isNeededBeyond(i + 1, label);
-    });
+    sumPrivateLabels(
+        b, next, [&](int64_t label) { return llvm::is_contained(sum.labels, label) || isNeededBeyond(i + 1, label); });
     Labels kept;
     for (int64_t label : llvm::concat<int64_t>(sum.labels, next.labels))
       if (isNeededBeyond(i + 1, label) && !llvm::is_contained(kept, label))
@@ -246,123 +245,57 @@ static LogicalResult lowerEinsum(Binder &b) {
 }
 
 //===----------------------------------------------------------------------===//
-// Convolution
+// Quantised weights
 //===----------------------------------------------------------------------===//
 
-namespace {
-struct Window {
-  Binder::Axes kernel, strides, dilations, before, after;
-};
-} // namespace
-
-static FailureOr<Window> bindWindow(Binder &b) {
-  int64_t spatial = b.rank(0) - 2;
-  Window window;
-  if (spatial < 1 || b.rank(1) != b.rank(0))
-    return b.error() << "expected input and weight of one rank, at least 3, found " << b.type(0) << " and "
-                     << b.type(1);
-  window.kernel = Binder::Axes(b.type(1).getShape().drop_front(2));
-  if (!b.type(1).hasStaticShape())
-    return b.error() << "expected a weight of static shape, found " << b.type(1);
-  window.strides = b.integers("strides").value_or(Binder::Axes(spatial, 1));
-  window.dilations = b.integers("dilations").value_or(Binder::Axes(spatial, 1));
-  Binder::Axes pads = b.integers("pads").value_or(Binder::Axes(2 * spatial, 0));
-  StringRef automatic = b.string("auto_pad", "NOTSET");
-  if (automatic != "NOTSET" && automatic != "VALID")
-    return b.error() << "attribute auto_pad: expected NOTSET or VALID, found " << automatic;
-  if (static_cast<int64_t>(pads.size()) != 2 * spatial)
-    return b.error() << "expected " << 2 * spatial << " pads, found " << pads.size();
-  window.before = Binder::Axes(ArrayRef(pads).take_front(spatial));
-  window.after = Binder::Axes(ArrayRef(pads).drop_front(spatial));
-  constexpr int64_t maxTaps = 64;
-  if (llvm::product_of(window.kernel) > maxTaps)
-    return b.error() << "expected a window of at most " << maxTaps << " elements, found " << b.type(1);
-  return window;
-}
-
-// One product per element of the window: out[n, g, o, l] = sum over taps of x[n, g, c, stride l + tap] w[g, o, c, tap].
-static LogicalResult lowerConv(Binder &b) {
-  FailureOr<Window> window = bindWindow(b);
-  if (failed(window))
+// The weight [N, blocks, bytes of a block] is [N, K] values after the last block is cut to K; the expression is
+// evaluated when the file is written.
+static LogicalResult lowerMatMulNBits(Binder &b) {
+  int64_t columns = b.integer("N", 0), inner = b.integer("K", 0), bits = b.integer("bits", 4);
+  int64_t block = b.integer("block_size", 0);
+  if (failed(b.require("weight_prepacked", 0)))
     return failure();
-  int64_t group = b.integer("group", 1), spatial = b.rank(0) - 2;
-  if (b.type(1).getDimSize(0) % group != 0)
-    return b.error() << "group " << group << " does not divide the channels of " << b.type(1);
-  auto number = [&](int64_t value) { return b.index.constant(value); };
-  Extents sizes = b.emit.extents(b.input(0)), weight = b.emit.extents(b.input(1));
-  Extents before(sizes.size(), number(0)), after(sizes.size(), number(0));
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    before[axis + 2] = number(window->before[axis]);
-    after[axis + 2] = number(window->after[axis]);
-  }
-  Value x = b.emit.pad(b.input(0), before, after, b.emit.splat(0, {}, b.element(0)));
-  Extents result(ArrayRef(sizes).take_front(2));
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    int64_t reach = (window->kernel[axis] - 1) * window->dilations[axis];
-    Value room = b.index.sub(b.emit.extent(x, axis + 2), number(reach));
-    result.push_back(b.index.ceilDiv(b.index.max(room, number(0)), number(window->strides[axis])));
-  }
-  // [N, C, …] -> [N, G, C/G, …] and [O, C/G, …] -> [G, O/G, C/G, …]
-  auto divided = [&](ArrayRef<Value> extents, size_t axis, Value inner) {
-    Extents split(extents.take_front(axis));
-    split.push_back(number(group));
-    split.push_back(inner);
-    llvm::append_range(split, extents.drop_front(axis + 1));
-    return split;
+  if (b.has(4))
+    return b.error() << "input 4 (g_idx) is not supported";
+  if (bits != 2 && bits != 4 && bits != 8)
+    return b.error() << "attribute bits: expected 2, 4 or 8, found " << bits;
+  if (columns < 1 || inner < 1 || block < 1)
+    return b.error() << "expected positive N, K and block_size";
+  if (b.has(3) && !b.isUnsigned(3))
+    return b.error() << "input 3: expected packed zero points, found " << b.type(3);
+  int64_t blocks = llvm::divideCeil(inner, block), bytes = blocks * block * bits / 8;
+  int64_t pointBytes = llvm::divideCeil(blocks * bits, 8);
+  auto matrix = [&](unsigned i, int64_t width) -> FailureOr<Value> {
+    if (!b.type(i).hasStaticShape() || b.type(i).getNumElements() != columns * width)
+      return b.error() << "input " << i << ": expected " << columns << " x " << width << " elements, found "
+                       << b.type(i);
+    return b.emit.reshape(b.input(i), {b.index.constant(columns), b.index.constant(width)});
   };
-  Value inChannels = weight[1], outChannels = b.index.div(weight[0], number(group));
-  Extents padded = b.emit.extents(x);
-  if (failed(b.emit.unify(padded[1], b.index.mul(number(group), inChannels), "channels")))
+  FailureOr<Value> q = matrix(1, bytes), scales = matrix(2, blocks);
+  FailureOr<Value> points = b.has(3) ? matrix(3, pointBytes) : FailureOr<Value>(Value());
+  if (failed(q) || failed(scales) || failed(points))
     return failure();
-  x = b.emit.reshape(x, divided(padded, 1, inChannels));
-  Value w = b.emit.reshape(b.input(1), divided(weight, 0, outChannels));
-
-  constexpr int64_t batch = 0, groups = 1, input = 2, output = 3, firstSpatial = 4;
-  Labels xLabels = {batch, groups, input}, wLabels = {groups, output, input}, labels = {batch, groups, output};
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    xLabels.push_back(firstSpatial + axis);
-    labels.push_back(firstSpatial + axis);
-  }
-  Value sum;
-  for (int64_t tap = 0, taps = llvm::product_of(window->kernel); tap < taps; ++tap) {
-    Extents xSizes = b.emit.extents(x), wSizes = b.emit.extents(w);
-    Extents xOffsets(xSizes.size(), number(0)), wOffsets(wSizes.size(), number(0));
-    Extents xStrides(xSizes.size(), number(1)), wStrides(wSizes.size(), number(1));
-    Labels tapAxes;
-    for (int64_t axis = spatial - 1, rest = tap; axis >= 0; rest /= window->kernel[axis], --axis) {
-      int64_t place = rest % window->kernel[axis];
-      xOffsets[axis + 3] = number(place * window->dilations[axis]);
-      xStrides[axis + 3] = number(window->strides[axis]);
-      xSizes[axis + 3] = result[axis + 2];
-      wOffsets[axis + 3] = number(place);
-      wSizes[axis + 3] = number(1);
-      tapAxes.push_back(axis + 3);
-    }
-    Value rows = b.emit.slice(x, xOffsets, xSizes, xStrides);
-    Value columns = b.emit.dropAxes(b.emit.slice(w, wOffsets, wSizes, wStrides), tapAxes);
-    FailureOr<Value> product = b.emit.contract(rows, xLabels, columns, wLabels, labels);
-    if (failed(product))
-      return failure();
-    sum = !sum ? *product
-               : b.emit.compute({sum, *product}, b.emit.extents(sum), computeType(b.element(0)), false,
-                                [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); });
-  }
-  result[1] = weight[0];
-  sum = b.emit.reshape(sum, result);
-  if (!b.has(2))
-    return b.result(0, b.emit.convertElements(sum, b.element(0)));
-  Value bias = b.emit.insertAxes(b.input(2), llvm::to_vector(llvm::seq<int64_t>(1, spatial + 1)));
-  return b.result(b.emit.elementwise({sum, bias}, b.element(0), false,
+  auto type = RankedTensorType::get({columns, blocks * block}, b.element(0));
+  Value weight = moe::DequantizeOp::create(b.emit.builder, type, *q, *scales, *points, bits, block);
+  weight = b.emit.sliceAxis(weight, 1, b.index.constant(0), b.index.constant(inner));
+  Labels left = llvm::to_vector(llvm::seq<int64_t>(0, b.rank(0))), result = left;
+  result.back() = b.rank(0);
+  FailureOr<Value> product = b.emit.contract(b.input(0), left, weight, {result.back(), left.back()}, result);
+  if (failed(product))
+    return failure();
+  if (!b.has(5))
+    return b.result(0, b.emit.convertElements(*product, b.element(0)));
+  return b.result(b.emit.elementwise({*product, b.input(5)}, b.element(0), false,
                                      [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); }));
 }
 
 ArrayRef<Row> moec::matmulRows() {
   static const Row rows[] = {
-      {"Conv", 11, 28, 2, lowerConv},
       {"Einsum", 12, 28, 1, lowerEinsum},
       {"Gemm", 13, 28, 2, lowerGemm},
       {"MatMul", 13, 28, 2, lowerMatMul},
       {"FusedMatMul", 1, 1, 2, lowerFusedMatMul, "com.microsoft"},
+      {"MatMulNBits", 1, 1, 3, lowerMatMulNBits, "com.microsoft"},
   };
   return rows;
 }

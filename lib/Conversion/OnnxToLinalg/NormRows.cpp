@@ -47,9 +47,8 @@ static LogicalResult lowerLogSoftmax(Binder &b) {
                                  [](ScalarBody &s, ValueRange v) { return s.sub(v[0], v[1]); });
   Value powers = b.emit.map(shifted, element, false, [](ScalarBody &s, ValueRange v) { return s.exp(v[0]); });
   Value total = b.emit.insertAxes(sumOf(b, powers, *axis), *axis);
-  return b.result(0, b.emit.compute({shifted, total}, extents, b.element(0), false, [](ScalarBody &s, ValueRange v) {
-    return s.sub(v[0], s.log(v[1]));
-  }));
+  return b.result(0, b.emit.compute({shifted, total}, extents, b.element(0), false,
+                                    [](ScalarBody &s, ValueRange v) { return s.sub(v[0], s.log(v[1])); }));
 }
 
 //===----------------------------------------------------------------------===//

@@ -29,8 +29,8 @@ static Value each(Binder &b, Value x, function_ref<Value(S &, Value)> f) {
 // Forms
 //===----------------------------------------------------------------------===//
 
-/// Reads axes and keepdims and finishes what `lower` makes of the input and the axes: a tensor without these axes, in the
-/// compute type.
+/// Reads axes and keepdims and finishes what `lower` makes of the input and the axes: a tensor without these axes, in
+/// the compute type.
 static LogicalResult reduceWith(Binder &b, function_ref<Value(Value, ArrayRef<int64_t>)> lower) {
   int64_t rank = b.rank(0);
   FailureOr<std::optional<Axes>> given = b.axes(1, rank);
@@ -45,11 +45,9 @@ static LogicalResult reduceWith(Binder &b, function_ref<Value(Value, ArrayRef<in
   return b.result(0, b.emit.convertElements(reduced, b.element(0)));
 }
 
-template <Value (*init)(S &, Type), Value (*combine)(S &, ValueRange)>
-static LogicalResult reduction(Binder &b) {
-  return reduceWith(b, [&](Value x, ArrayRef<int64_t> axes) {
-    return b.emit.reduce(x, axes, b.isUnsigned(0), init, combine);
-  });
+template <Value (*init)(S &, Type), Value (*combine)(S &, ValueRange)> static LogicalResult reduction(Binder &b) {
+  return reduceWith(
+      b, [&](Value x, ArrayRef<int64_t> axes) { return b.emit.reduce(x, axes, b.isUnsigned(0), init, combine); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -126,8 +124,7 @@ static LogicalResult reduceLogSumExp(Binder &b) {
 //===----------------------------------------------------------------------===//
 
 // The first of nn.top_k along the axis; ties go to the lowest index. select_last_index looks from the other end.
-template <bool largest>
-static LogicalResult argReduction(Binder &b) {
+template <bool largest> static LogicalResult argReduction(Binder &b) {
   Value x = b.input(0);
   int64_t rank = b.rank(0);
   FailureOr<int64_t> axis = b.axis(0, rank);
@@ -136,8 +133,7 @@ static LogicalResult argReduction(Binder &b) {
   bool fromEnd = b.integer("select_last_index", 0) != 0;
   Value extent = b.emit.extent(x, *axis);
   if (fromEnd)
-    x = b.emit.gather(x, b.emit.countUp(b.index.sub(extent, b.index.constant(1)), b.index.constant(-1), extent),
-                      *axis);
+    x = b.emit.gather(x, b.emit.countUp(b.index.sub(extent, b.index.constant(1)), b.index.constant(-1), extent), *axis);
   auto order = llvm::to_vector(llvm::seq<int64_t>(0, rank));
   order.erase(order.begin() + *axis);
   order.push_back(*axis);

@@ -5,9 +5,9 @@
 using namespace mlir;
 using namespace moec;
 
-static std::array<ArrayRef<Row>, 8> families() {
-  return {elementwiseRows(),  activationRows(), reductionRows(), shapeRows(),
-          dataMovementRows(), indexingRows(),   matmulRows(),    normRows()};
+static std::array<ArrayRef<Row>, 10> families() {
+  return {elementwiseRows(), activationRows(), reductionRows(), matmulRows(),       convRows(),
+          normRows(),        attentionRows(),  shapeRows(),     dataMovementRows(), indexingRows()};
 }
 
 static std::string qualified(StringRef domain, StringRef opType) { return (domain + ":" + opType).str(); }

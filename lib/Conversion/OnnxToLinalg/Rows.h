@@ -16,8 +16,8 @@ struct Row {
   llvm::StringRef domain = "";
 };
 
-/// Shape arithmetic: what an operator does to tensors whose elements are known one by one. Nullopt leaves the node to its
-/// row.
+/// Shape arithmetic: what an operator does to tensors whose elements are known one by one. Nullopt leaves the node to
+/// its row.
 struct ScalarRow {
   llvm::StringRef opType;
   std::optional<ScalarTensor> (*evaluate)(Binder &, llvm::ArrayRef<ScalarTensor>);
@@ -25,6 +25,8 @@ struct ScalarRow {
 
 llvm::ArrayRef<Row> elementwiseRows();
 llvm::ArrayRef<Row> activationRows();
+llvm::ArrayRef<Row> attentionRows();
+llvm::ArrayRef<Row> convRows();
 llvm::ArrayRef<Row> reductionRows();
 llvm::ArrayRef<Row> shapeRows();
 llvm::ArrayRef<Row> dataMovementRows();

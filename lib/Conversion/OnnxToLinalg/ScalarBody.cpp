@@ -74,11 +74,12 @@ Value ScalarBody::div(Value lhs, Value rhs) {
   return select(negates, sub(zero, lhs), quotient);
 }
 
-// Exact, without a call into a C library: in f64 a quotient below 2^28 is off by one at most, which is put right, and its
-// product with an f32 is exact. Ten such steps cover the quotients of all f32.
+// Exact, without a call into a C library: in f64 a quotient below 2^28 is off by one at most, which is put right, and
+// its product with an f32 is exact. Ten such steps cover the quotients of all f32.
 Value ScalarBody::floatRem(Value lhs, Value rhs) {
   Type source = lhs.getType(), wide = builder.getF64Type();
-  Value dividend = abs(arith::ExtFOp::create(builder, wide, lhs)), divisor = abs(arith::ExtFOp::create(builder, wide, rhs));
+  Value dividend = abs(arith::ExtFOp::create(builder, wide, lhs)),
+        divisor = abs(arith::ExtFOp::create(builder, wide, rhs));
   Value zero = constant(0, wide), rest = dividend;
   for (int step = 9; step >= 0; --step) {
     Value unit = mul(divisor, constant(std::ldexp(1.0, 28 * step), wide));

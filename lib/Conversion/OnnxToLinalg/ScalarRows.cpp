@@ -54,8 +54,7 @@ static Result broadcast(Binder &b, Scalars inputs, Type element, function_ref<Va
   return result;
 }
 
-template <Value (IndexArithmetic::*compute)(Value, Value)>
-static Result arithmetic(Binder &b, Scalars inputs) {
+template <Value (IndexArithmetic::*compute)(Value, Value)> static Result arithmetic(Binder &b, Scalars inputs) {
   if (isBoolean(inputs[0]))
     return std::nullopt;
   return broadcast(b, inputs, inputs[0].element, [&](ArrayRef<Value> v) {
@@ -66,15 +65,13 @@ static Result arithmetic(Binder &b, Scalars inputs) {
   });
 }
 
-template <Value (IndexArithmetic::*compute)(Value, Value)>
-static Result logic(Binder &b, Scalars inputs) {
+template <Value (IndexArithmetic::*compute)(Value, Value)> static Result logic(Binder &b, Scalars inputs) {
   if (!isBoolean(inputs[0]))
     return std::nullopt;
   return broadcast(b, inputs, inputs[0].element, [&](ArrayRef<Value> v) { return (b.index.*compute)(v[0], v[1]); });
 }
 
-template <Predicate predicate>
-static Result comparison(Binder &b, Scalars inputs) {
+template <Predicate predicate> static Result comparison(Binder &b, Scalars inputs) {
   if (isBoolean(inputs[0]))
     return std::nullopt;
   return broadcast(b, inputs, b.emit.builder.getI1Type(),
@@ -95,8 +92,7 @@ static Result logicalNot(Binder &b, Scalars inputs) {
 }
 
 static Result where(Binder &b, Scalars inputs) {
-  return broadcast(b, inputs, inputs[1].element,
-                   [&](ArrayRef<Value> v) { return b.index.select(v[0], v[1], v[2]); });
+  return broadcast(b, inputs, inputs[1].element, [&](ArrayRef<Value> v) { return b.index.select(v[0], v[1], v[2]); });
 }
 
 // Integers keep their value; that i32 holds it is what the graph's author expects of a shape.
@@ -213,8 +209,7 @@ static Result constantOfShape(Binder &b, Scalars inputs) {
   if (!shape || shape->size() > 1 || !value || (shape->size() == 1 && shape->front() > int64_t(maxScalars)))
     return std::nullopt;
   APInt constant = value.getSplatValue<APInt>();
-  Value filler = element.isInteger(1) ? b.index.boolean(!constant.isZero())
-                                      : b.index.constant(constant.getSExtValue());
+  Value filler = element.isInteger(1) ? b.index.boolean(!constant.isZero()) : b.index.constant(constant.getSExtValue());
   return shape->empty() ? ScalarTensor::scalar(filler, element)
                         : vectorOf(Extents(std::max<int64_t>(shape->front(), 0), filler), element);
 }

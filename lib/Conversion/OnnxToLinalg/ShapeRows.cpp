@@ -156,10 +156,10 @@ static LogicalResult lowerExpand(Binder &b) {
 
 ArrayRef<Row> moec::shapeRows() {
   static const Row rows[] = {
-      {"Dropout", 13, 28, 1, lowerDropout},   {"Expand", 13, 28, 2, lowerExpand},
-      {"Flatten", 13, 28, 1, lowerFlatten},   {"Identity", 13, 28, 1, lowerIdentity},
-      {"Reshape", 13, 28, 2, lowerReshape},   {"Shape", 13, 28, 1, lowerShape},
-      {"Size", 13, 28, 1, lowerSize},         {"Squeeze", 13, 28, 1, lowerSqueeze},
+      {"Dropout", 13, 28, 1, lowerDropout},     {"Expand", 13, 28, 2, lowerExpand},
+      {"Flatten", 13, 28, 1, lowerFlatten},     {"Identity", 13, 28, 1, lowerIdentity},
+      {"Reshape", 13, 28, 2, lowerReshape},     {"Shape", 13, 28, 1, lowerShape},
+      {"Size", 13, 28, 1, lowerSize},           {"Squeeze", 13, 28, 1, lowerSqueeze},
       {"Unsqueeze", 13, 28, 2, lowerUnsqueeze},
   };
   return rows;

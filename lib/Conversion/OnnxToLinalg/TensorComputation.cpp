@@ -242,15 +242,15 @@ Value TensorEmitter::reduce(Value input, ArrayRef<int64_t> axes, bool isUnsigned
     Value combined = combine(scalar, {arguments[1], scalar.widen(arguments[0])});
     linalg::YieldOp::create(scalar.builder, combined);
   };
-  auto op = linalg::GenericOp::create(builder, start.getType(), input, start, maps, loops(kept, axes.size()),
-                                      buildBody);
+  auto op =
+      linalg::GenericOp::create(builder, start.getType(), input, start, maps, loops(kept, axes.size()), buildBody);
   return withExtents(op.getResult(0), result);
 }
 
 // Loops are ordered batch (in both operands and the result), rows of lhs, columns of rhs, reduction, and every map is a
 // projected permutation: the form that later becomes a grouped product if one operand is a weight.
-FailureOr<Value> TensorEmitter::contract(Value lhs, ArrayRef<int64_t> lhsLabels, Value rhs,
-                                         ArrayRef<int64_t> rhsLabels, ArrayRef<int64_t> resultLabels) {
+FailureOr<Value> TensorEmitter::contract(Value lhs, ArrayRef<int64_t> lhsLabels, Value rhs, ArrayRef<int64_t> rhsLabels,
+                                         ArrayRef<int64_t> resultLabels) {
   SmallVector<int64_t> batch, rows, columns, order;
   for (int64_t label : resultLabels) {
     bool inLeft = llvm::is_contained(lhsLabels, label), inRight = llvm::is_contained(rhsLabels, label);
@@ -295,7 +295,7 @@ FailureOr<Value> TensorEmitter::contract(Value lhs, ArrayRef<int64_t> lhsLabels,
     Value product = scalar.mul(scalar.widen(arguments[0]), scalar.widen(arguments[1]));
     linalg::YieldOp::create(scalar.builder, scalar.add(arguments[2], product));
   };
-  auto op = linalg::GenericOp::create(builder, start.getType(), ValueRange{lhs, rhs}, start, maps, iterators,
-                                      buildBody);
+  auto op =
+      linalg::GenericOp::create(builder, start.getType(), ValueRange{lhs, rhs}, start, maps, iterators, buildBody);
   return withExtents(op.getResult(0), result);
 }

@@ -23,7 +23,7 @@ InFlightDiagnostic TensorEmitter::error() { return emitError(node->getLoc()) << 
 InFlightDiagnostic TensorEmitter::remark() { return emitRemark(node->getLoc()) << label << ": "; }
 
 void TensorEmitter::check(Value condition, const Twine &what) {
-  if (!IndexArithmetic::isConstant(condition, 1))
+  if (!IndexArithmetic::isConstant(condition, 1) && checked.insert(condition).second)
     step::CheckOp::create(builder, condition, builder.getStringAttr(label + ": " + what));
 }
 
@@ -124,9 +124,7 @@ static SmallVector<OpFoldResult> foldResults(ArrayRef<Value> values) {
   return getAsOpFoldResult(SmallVector<Value>(values));
 }
 
-Value TensorEmitter::constant(ElementsAttr value) {
-  return arith::ConstantOp::create(builder, cast<TypedAttr>(value));
-}
+Value TensorEmitter::constant(ElementsAttr value) { return arith::ConstantOp::create(builder, cast<TypedAttr>(value)); }
 
 Value TensorEmitter::splat(double value, ArrayRef<int64_t> shape, Type element) {
   TypedAttr scalar;
@@ -195,8 +193,8 @@ Value TensorEmitter::reshape(Value tensor, ArrayRef<Value> target) {
     return withExtents(castTo(flat, targetType), target);
   flat = castTo(flat, RankedTensorType::get({size}, element));
   if (target.empty())
-    return withExtents(
-        tensor::CollapseShapeOp::create(builder, targetType, flat, ArrayRef<ReassociationIndices>{}), target);
+    return withExtents(tensor::CollapseShapeOp::create(builder, targetType, flat, ArrayRef<ReassociationIndices>{}),
+                       target);
   SmallVector<Value> known;
   for (Value extent : target)
     known.push_back(index.representative(extent));
@@ -204,12 +202,40 @@ Value TensorEmitter::reshape(Value tensor, ArrayRef<Value> target) {
       tensor::ExpandShapeOp::create(builder, targetType, flat, mergeAll(target.size()), foldResults(known)), target);
 }
 
+/// Groups `rank` dimensions so that each group holds one that is not in `units`, which are the others; empty if all are.
+static SmallVector<ReassociationIndices> groupUnits(int64_t rank, ArrayRef<int64_t> units) {
+  SmallVector<ReassociationIndices> groups;
+  ReassociationIndices leading;
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    bool isUnit = llvm::is_contained(units, axis);
+    if (isUnit && groups.empty()) {
+      leading.push_back(axis);
+      continue;
+    }
+    if (!isUnit)
+      groups.push_back(std::exchange(leading, {}));
+    groups.back().push_back(axis);
+  }
+  return groups;
+}
+
+// Extents of 1 come and go within a dimension, so that views that undo each other meet.
 Value TensorEmitter::dropAxes(Value tensor, ArrayRef<int64_t> axes) {
-  Extents kept;
-  for (auto [axis, extent] : llvm::enumerate(extents(tensor)))
+  Extents source = extents(tensor), kept;
+  for (auto [axis, extent] : llvm::enumerate(source))
     if (!llvm::is_contained(axes, static_cast<int64_t>(axis)))
       kept.push_back(extent);
-  return reshape(tensor, kept);
+  RankedTensorType type = typeOfTensor(tensor);
+  bool areUnits = llvm::all_of(axes, [&](int64_t axis) { return type.getDimSize(axis) == 1; });
+  if (kept.empty() || axes.empty() || !areUnits)
+    return reshape(tensor, kept);
+  SmallVector<int64_t> shape;
+  for (int64_t axis = 0; axis < type.getRank(); ++axis)
+    if (!llvm::is_contained(axes, axis))
+      shape.push_back(type.getDimSize(axis));
+  return withExtents(tensor::CollapseShapeOp::create(builder, RankedTensorType::get(shape, type.getElementType()), tensor,
+                                                     groupUnits(type.getRank(), axes)),
+                     kept);
 }
 
 Value TensorEmitter::insertAxes(Value tensor, ArrayRef<int64_t> axes) {
@@ -217,7 +243,24 @@ Value TensorEmitter::insertAxes(Value tensor, ArrayRef<int64_t> axes) {
   size_t next = 0;
   for (size_t axis = 0, rank = source.size() + axes.size(); axis < rank; ++axis)
     target.push_back(llvm::is_contained(axes, static_cast<int64_t>(axis)) ? index.constant(1) : source[next++]);
-  return reshape(tensor, target);
+  RankedTensorType type = typeOfTensor(tensor);
+  if (source.empty() || axes.empty())
+    return reshape(tensor, target);
+  SmallVector<int64_t> shape;
+  SmallVector<OpFoldResult> sizes;
+  next = 0;
+  for (size_t axis = 0; axis < target.size(); ++axis) {
+    bool isUnit = llvm::is_contained(axes, static_cast<int64_t>(axis));
+    shape.push_back(isUnit ? 1 : type.getDimSize(next));
+    if (isUnit || !type.isDynamicDim(next))
+      sizes.push_back(builder.getIndexAttr(shape.back()));
+    else
+      sizes.push_back(index.representative(source[next]));
+    next += !isUnit;
+  }
+  return withExtents(tensor::ExpandShapeOp::create(builder, RankedTensorType::get(shape, type.getElementType()), tensor,
+                                                   groupUnits(target.size(), axes), sizes),
+                     target);
 }
 
 //===----------------------------------------------------------------------===//

@@ -24,7 +24,7 @@ public:
   void setNode(mlir::Operation *op, std::string label);
   mlir::InFlightDiagnostic error();
   mlir::InFlightDiagnostic remark();
-  /// Fails the run with `what` unless `condition` holds.
+  /// Fails the run with `what` unless `condition` holds; a condition is checked once.
   void check(mlir::Value condition, const llvm::Twine &what);
 
   //===--- extents ---===//
@@ -87,12 +87,15 @@ public:
   /// the compute type.
   mlir::FailureOr<mlir::Value> contract(mlir::Value lhs, llvm::ArrayRef<int64_t> lhsLabels, mlir::Value rhs,
                                         llvm::ArrayRef<int64_t> rhsLabels, llvm::ArrayRef<int64_t> resultLabels);
+  static bool isBoolean(mlir::Value tensor) {
+    return mlir::cast<mlir::RankedTensorType>(tensor.getType()).getElementType().isInteger(1);
+  }
   mlir::Value convertElements(mlir::Value tensor, mlir::Type element, bool fromUnsigned = false,
                               bool toUnsigned = false);
 
   //===--- broadcasting ---===//
-  /// The extents ONNX broadcasting gives, without the last `trailing` dimensions of each operand, which stay as they are.
-  /// Operands whose extents may turn out to be 1 at run time are expanded.
+  /// The extents ONNX broadcasting gives, without the last `trailing` dimensions of each operand, which stay as they
+  /// are. Operands whose extents may turn out to be 1 at run time are expanded.
   mlir::FailureOr<Extents> broadcast(llvm::SmallVectorImpl<mlir::Value> &operands, int64_t trailing = 0);
   /// `tensor` broadcast together with a tensor of extents `shape`.
   mlir::FailureOr<mlir::Value> expand(mlir::Value tensor, llvm::ArrayRef<mlir::Value> shape);
@@ -107,6 +110,7 @@ private:
 
   mlir::Operation *node = nullptr;
   std::string label;
+  llvm::DenseSet<mlir::Value> checked;
   llvm::DenseMap<mlir::Value, Extents> known;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::StringAttr, 1>> symbols;
 };

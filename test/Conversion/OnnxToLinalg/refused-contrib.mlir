@@ -1,0 +1,121 @@
+// RUN: moe-opt %s --split-input-file --verify-diagnostics --moe-convert-onnx-to-linalg
+
+func.func @packed(%x: tensor<?x64xf32>, %q: tensor<32x2x16xui8>, %s: tensor<32x2xf32>) -> tensor<?x32xf32> {
+  // expected-error @+1 {{attribute weight_prepacked: expected 0, found 1}}
+  %0 = onnx.node "MatMulNBits"(%x, %q, %s) {domain = "com.microsoft", version = 1 : i64, attrs = {K = 64 : i64, N = 32 : i64, block_size = 32 : i64, weight_prepacked = 1 : i64}}
+    : (tensor<?x64xf32>, tensor<32x2x16xui8>, tensor<32x2xf32>) -> tensor<?x32xf32>
+  return %0 : tensor<?x32xf32>
+}
+
+// -----
+func.func @bits(%x: tensor<?x64xf32>, %q: tensor<32x2x16xui8>, %s: tensor<32x2xf32>) -> tensor<?x32xf32> {
+  // expected-error @+1 {{attribute bits: expected 2, 4 or 8, found 3}}
+  %0 = onnx.node "MatMulNBits"(%x, %q, %s) {domain = "com.microsoft", version = 1 : i64, attrs = {K = 64 : i64, N = 32 : i64, block_size = 32 : i64, bits = 3 : i64}}
+    : (tensor<?x64xf32>, tensor<32x2x16xui8>, tensor<32x2xf32>) -> tensor<?x32xf32>
+  return %0 : tensor<?x32xf32>
+}
+
+// -----
+func.func @sizes(%x: tensor<?x64xf32>, %q: tensor<32x2x16xui8>, %s: tensor<32x2xf32>) -> tensor<?x32xf32> {
+  // expected-error @+1 {{expected positive N, K and block_size}}
+  %0 = onnx.node "MatMulNBits"(%x, %q, %s) {domain = "com.microsoft", version = 1 : i64, attrs = {K = 64 : i64, N = 32 : i64}}
+    : (tensor<?x64xf32>, tensor<32x2x16xui8>, tensor<32x2xf32>) -> tensor<?x32xf32>
+  return %0 : tensor<?x32xf32>
+}
+
+// -----
+func.func @elements(%x: tensor<?x64xf32>, %q: tensor<32x2x8xui8>, %s: tensor<32x2xf32>) -> tensor<?x32xf32> {
+  // expected-error @+1 {{input 1: expected 32 x 32 elements, found 'tensor<32x2x8xi8>'}}
+  %0 = onnx.node "MatMulNBits"(%x, %q, %s) {domain = "com.microsoft", version = 1 : i64, attrs = {K = 64 : i64, N = 32 : i64, block_size = 32 : i64}}
+    : (tensor<?x64xf32>, tensor<32x2x8xui8>, tensor<32x2xf32>) -> tensor<?x32xf32>
+  return %0 : tensor<?x32xf32>
+}
+
+// -----
+func.func @heads(%q: tensor<1x3x9xf32>) -> tensor<1x3x9xf32> {
+  // expected-error @+1 {{expected [batch, sequence, a multiple of 2], found 'tensor<1x3x9xf32>'}}
+  %0 = onnx.node "MultiHeadAttention"(%q, %q, %q) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64}}
+    : (tensor<1x3x9xf32>, tensor<1x3x9xf32>, tensor<1x3x9xf32>) -> tensor<1x3x9xf32>
+  return %0 : tensor<1x3x9xf32>
+}
+
+// -----
+func.func @bias(%q: tensor<1x3x8xf32>, %b: tensor<24xf32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{input 3 (bias) is not supported}}
+  %0 = onnx.node "MultiHeadAttention"(%q, %q, %q, %b) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64}}
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<24xf32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @smooth(%q: tensor<1x3x8xf32>, %l: tensor<1xi32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{attribute smooth_softmax: expected 0, found 1}}
+  %0 = onnx.node "GroupQueryAttention"(%q, %q, %q, %q, %q, %l, %l) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64, kv_num_heads = 2 : i64, smooth_softmax = 1 : i64}}
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @tables(%q: tensor<1x3x8xf32>, %p: tensor<1x2x5x4xf32>, %l: tensor<1xi32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{do_rotary needs cos_cache and sin_cache}}
+  %0 = onnx.node "GroupQueryAttention"(%q, %q, %q, %p, %p, %l, %l) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64, kv_num_heads = 2 : i64, do_rotary = 1 : i64}}
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @key_alone(%q: tensor<1x3x8xf32>, %p: tensor<1x2x5x4xf32>, %l: tensor<1xi32>) -> tensor<1x3x8xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{expected key and value together}}
+  %0 = onnx.node "GroupQueryAttention"(%q, %q, %none, %p, %p, %l, %l) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64, kv_num_heads = 2 : i64}}
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, none, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @rotary_scale(%x: tensor<1x3x8xf32>, %p: tensor<1xi64>, %t: tensor<8x4xf32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{attribute scale: expected 1, found 5.000000e-01}}
+  %0 = onnx.node "RotaryEmbedding"(%x, %p, %t, %t) {domain = "com.microsoft", version = 1 : i64, attrs = {scale = 0.5 : f32}}
+    : (tensor<1x3x8xf32>, tensor<1xi64>, tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @rotary_table(%x: tensor<1x3x8xf32>, %p: tensor<1xi64>, %t: tensor<8x?xf32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{expected a table of a static number of columns, found 'tensor<8x?xf32>'}}
+  %0 = onnx.node "RotaryEmbedding"(%x, %p, %t, %t) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<1x3x8xf32>, tensor<1xi64>, tensor<8x?xf32>, tensor<8x?xf32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @rotary_positions(%x: tensor<1x3x8xf32>, %p: tensor<3xi64>, %t: tensor<8x4xf32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{input 1: expected one position, found 'tensor<3xi64>'}}
+  %0 = onnx.node "RotaryEmbedding"(%x, %p, %t, %t) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<1x3x8xf32>, tensor<3xi64>, tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @conv_activation(%x: tensor<1x4x8xf32>, %w: tensor<4x1x2xf32>) -> tensor<1x4x8xf32> {
+  // expected-error @+1 {{attribute activation: expected none, silu or swish, found relu}}
+  %0 = onnx.node "CausalConvWithState"(%x, %w) {domain = "com.microsoft", version = 1 : i64, attrs = {activation = "relu"}}
+    : (tensor<1x4x8xf32>, tensor<4x1x2xf32>) -> tensor<1x4x8xf32>
+  return %0 : tensor<1x4x8xf32>
+}
+
+// -----
+func.func @conv_length(%x: tensor<1x4x8xf32>, %w: tensor<4x1x2xf32>) -> tensor<1x4x8xf32> {
+  // expected-error @+1 {{attribute state_length is not supported}}
+  %0 = onnx.node "CausalConvWithState"(%x, %w) {domain = "com.microsoft", version = 1 : i64, attrs = {state_length = 4 : i64}}
+    : (tensor<1x4x8xf32>, tensor<4x1x2xf32>) -> tensor<1x4x8xf32>
+  return %0 : tensor<1x4x8xf32>
+}
+
+// -----
+func.func @conv_depthwise(%x: tensor<1x4x8xf32>, %w: tensor<4x4x2xf32>) -> tensor<1x4x8xf32> {
+  // expected-error @+1 {{expected [batch, channels, length] and a depthwise weight, found 'tensor<1x4x8xf32>' and 'tensor<4x4x2xf32>'}}
+  %0 = onnx.node "CausalConvWithState"(%x, %w) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<1x4x8xf32>, tensor<4x4x2xf32>) -> tensor<1x4x8xf32>
+  return %0 : tensor<1x4x8xf32>
+}
