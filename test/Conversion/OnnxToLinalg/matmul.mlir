@@ -29,7 +29,7 @@ func.func @gemm(%x: tensor<?x8xbf16>, %w: tensor<4x8xbf16>, %c: tensor<4xbf16>) 
 
 // A batch dimension of 1 is dropped.
 // CHECK-LABEL: func.func @one
-// CHECK: tensor.expand_shape {{.*}} into tensor<2x3xf32>
+// CHECK: tensor.collapse_shape %arg0 {{.*}} : tensor<1x2x3xf32> into tensor<2x3xf32>
 // CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<5x2x4xf32>)
 func.func @one(%x: tensor<1x2x3xf32>, %y: tensor<5x3x4xf32>) -> tensor<5x2x4xf32> {
   %0 = onnx.node "MatMul"(%x, %y) {version = 13 : i64} : (tensor<1x2x3xf32>, tensor<5x3x4xf32>) -> tensor<5x2x4xf32>
