@@ -99,7 +99,7 @@ private:
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case<arith::ConstantOp, arith::SelectOp, arith::ExtUIOp, step::InputDimOp, step::AllocOp, step::OutputOp,
               step::FreeOp, step::AliasOp, step::LoadOp, step::StoreOp, step::CopyOp, step::LaunchOp, step::CheckOp,
-              step::RoutingOp, step::ReturnOp>([&](auto typed) {
+              step::RoutingOp, step::StateOp, step::ReturnOp>([&](auto typed) {
           visit(typed);
           return success();
         })
@@ -155,6 +155,10 @@ private:
   void visit(step::RoutingOp op) {
     emit(MOERT_STEP_ROUTING, {static_cast<uint32_t>(op.getLayer()), use(op.getExperts()), use(op.getGates()),
                               use(op.getTokens())});
+  }
+  void visit(step::StateOp op) {
+    uint32_t length = use(op.getLength());
+    emit(MOERT_STEP_STATE, {number(op.getSlot()), number(op.getCapacity()), static_cast<uint32_t>(op.getState()), length});
   }
   void visit(step::ReturnOp) { emit(MOERT_STEP_RETURN, {}); }
 

@@ -230,7 +230,7 @@ private:
     if (auto states = module->getAttrOfType<ArrayAttr>("moe.states"))
       for (auto state : states.getAsRange<DictionaryAttr>()) {
         auto number = [&](StringRef key) { return uint32_t(state.getAs<IntegerAttr>(key).getInt()); };
-        records.push_back({number("input"), number("output"), number("axis"), 0});
+        records.push_back({number("input"), number("output"), number("axis"), state.contains("in_place")});
       }
     writeRecords(MOERT_SECTION_STATES, ArrayRef(records));
   }

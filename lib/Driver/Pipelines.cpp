@@ -23,11 +23,13 @@ using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
     "moe-raise-gathered-experts",  "moe-raise-routers",           "moe-raise-norms",
-    "moe-raise-rotary",            "moe-raise-attention",         "moe-form-dense-matmul",
+    "moe-raise-rotary",            "moe-raise-attention",         "moe-place-state", "moe-form-dense-matmul",
     "moe-encode-weights",          "linalg-fuse-elementwise-ops", "moe-plan-buffers",
 };
 
 ArrayRef<llvm::StringLiteral> moec::getOptionalPasses() { return optionalPasses; }
+
+bool moec::isRecogniser(StringRef pass) { return pass.starts_with("moe-raise-"); }
 
 bool PipelineOptions::isDisabled(StringRef pass) const { return llvm::is_contained(disabledPasses, pass); }
 
@@ -63,6 +65,7 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   // Products first: fusion must not pull their operands in.
+  addOptional(pm, options, createPlaceState());
   addOptional(pm, options, createFormDenseMatmul());
   pm.addPass(createDecomposeExperts());
   addOptional(pm, options, createEncodeWeights());

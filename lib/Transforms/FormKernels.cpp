@@ -122,10 +122,12 @@ private:
     if (!scratch)
       scratch = arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
 
+    OpOperand *tied = kernelOp.getTiedOperand();
     SetVector<Value> arguments;
-    StringRef kernel = outline(op, arguments);
+    StringRef kernel = outline(op, tied ? tied->get() : Value(), dims, arguments);
     auto dispatch = step::DispatchOp::create(builder, op->getLoc(), op->getResultTypes(), kernel,
-                                             arguments.getArrayRef(), dims, grid, work, scratch, nodeName(op));
+                                             arguments.getArrayRef(), tied ? tied->get() : Value(), dims, grid, work,
+                                             scratch, nodeName(op));
     op->replaceAllUsesWith(dispatch.getResults());
     op->erase();
     return success();
@@ -177,9 +179,14 @@ private:
     builder.clone(*value.getDefiningOp(), mapping);
   }
 
-  /// Creates the kernel of `op`, or finds an equal one; returns its name.
-  StringRef outline(Operation *op, SetVector<Value> &arguments) {
+  /// Creates the kernel of `op`, or finds an equal one; returns its name. Inside, `tied` is a destination of the extents
+  /// `dims`, those of the result.
+  StringRef outline(Operation *op, Value tied, ValueRange dims, SetVector<Value> &arguments) {
     SetVector<Value> values = usedValues(op);
+    if (tied) {
+      values.remove(tied);
+      values.insert(dims.begin(), dims.end());
+    }
     for (Value value : values)
       collectArguments(value, arguments);
 
@@ -193,6 +200,10 @@ private:
     builder.setInsertionPointToStart(kernel.getBodyBlock());
     for (Value value : values)
       copyInto(value, builder, mapping);
+    if (tied) {
+      auto extents = llvm::map_to_vector(dims, [&](Value dim) { return mapping.lookup(dim); });
+      mapping.map(tied, tensor::EmptyOp::create(builder, builder.getUnknownLoc(), tied.getType(), extents).getResult());
+    }
     Operation *copy = builder.clone(*op, mapping);
     for (StringRef name : {"label", "form", "moe.layer"})
       copy->removeAttr(name);

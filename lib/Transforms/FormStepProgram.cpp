@@ -68,6 +68,10 @@ private:
     auto terminator = cast<func::ReturnOp>(function.getBody().front().getTerminator());
     for (auto [index, value] : llvm::enumerate(terminator.getOperands()))
       outputs[value].push_back(index);
+    if (auto states = function->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>("moe.states"))
+      for (auto state : states.getAsRange<DictionaryAttr>())
+        if (state.contains("in_place"))
+          statesInPlace.insert(state.getAs<IntegerAttr>("output").getInt());
   }
 
   Value constant(int64_t value) {
@@ -129,7 +133,7 @@ private:
         .Case<arith::ConstantOp, arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp, arith::ExtUIOp,
               arith::TruncIOp, arith::SelectOp, arith::CmpIOp, tensor::DimOp, tensor::ExtractOp, tensor::FromElementsOp,
               tensor::CastOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::EmptyOp, moe::LoadWeightOp,
-              step::DispatchOp, step::CheckOp, step::RoutingOp, func::ReturnOp>([&](auto typed) { return visit(typed); })
+              step::DispatchOp, step::CheckOp, step::RoutingOp, step::StateBufferOp, func::ReturnOp>([&](auto typed) { return visit(typed); })
         .Default([&](Operation *) { return convertArithmetic(op); });
   }
 
@@ -290,7 +294,10 @@ private:
     ValueRange dynamic = op.getDims();
     for (Value result : op.getResults()) {
       auto type = cast<RankedTensorType>(result.getType());
-      pushTensor(type, allocate(result, shapeOf(type, dynamic)));
+      SmallVector<Value> shape = shapeOf(type, dynamic);
+      if (op.getTied())
+        buffers[result] = {buffers[op.getTied()].slot, shape};
+      pushTensor(type, op.getTied() ? buffers[result] : allocate(result, shape));
     }
     step::LaunchOp::create(builder, loc, op.getKernel(), slots, scalars, reg(op.getGrid()), reg(op.getWork()),
                            reg(op.getScratch()), op.getLabel());
@@ -308,9 +315,19 @@ private:
     return success();
   }
 
+  LogicalResult visit(step::StateBufferOp op) {
+    auto state = step::StateOp::create(builder, loc, step::SlotType::get(builder.getContext()), i64, op.getState(),
+                                       reg(op.getLength()));
+    registers[op.getCapacity()] = state.getCapacity();
+    Buffer buffer = {state.getSlot(), buffers[op.getLike()].shape};
+    buffer.shape[op.getAxis()] = state.getCapacity();
+    buffers[op.getBuffer()] = buffer;
+    return success();
+  }
+
   LogicalResult visit(func::ReturnOp op) {
     for (auto [index, value] : llvm::enumerate(op.getOperands())) {
-      if (writtenOutputs.contains(index))
+      if (writtenOutputs.contains(index) || statesInPlace.contains(index))
         continue;
       Buffer &buffer = buffers[value];
       Value output = step::OutputOp::create(builder, loc, step::SlotType::get(builder.getContext()), index, buffer.shape);
@@ -354,7 +371,7 @@ private:
   DenseMap<int64_t, Value> constants;
   DenseMap<Attribute, Value> weightSlots;
   DenseMap<Value, SmallVector<unsigned>> outputs;
-  DenseSet<unsigned> writtenOutputs;
+  DenseSet<unsigned> writtenOutputs, statesInPlace;
 };
 
 struct FormStepProgram : moec::impl::FormStepProgramBase<FormStepProgram> {

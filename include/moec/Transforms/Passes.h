@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
 #include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Nn/Nn.h"
 #include "moec/Dialect/Step/Step.h"
 
 namespace moec {

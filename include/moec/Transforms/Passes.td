@@ -123,6 +123,27 @@ def HoistWeightExpressions : Pass<"moe-hoist-weight-expressions", "::mlir::Modul
   let dependentDialects = ["::moec::moe::MoeDialect", "::moec::onnx::OnnxDialect"];
 }
 
+def PlaceState : Pass<"moe-place-state", "::mlir::ModuleOp"> {
+  let summary = "keep key and value caches in place";
+  let description = [{
+    Precondition: `moe.states` of the module; caches are `tensor.concat dim(2)` of an input and new positions. If every
+    state is one whose input has no other use and whose output is read only by `nn.attention` as keys or values, each
+    concatenation becomes `step.state_buffer` and `nn.kv_append`, attention gets the number of keys, and the states are
+    marked `in_place`. Without this pass each step copies its caches; the results have the same bits.
+
+    ```mlir
+    %present = tensor.concat dim(2) %past, %new : (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>) -> tensor<1x2x?x8xf32>
+    ```
+    becomes
+    ```mlir
+    %buffer, %capacity = step.state_buffer 0 axis 2 like %past length %length : tensor<1x2x?x8xf32> -> tensor<1x2x?x8xf32>
+    %present = nn.kv_append %new to %buffer at %held : tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32> -> tensor<1x2x?x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::step::StepDialect", "::moec::nn::NnDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::arith::ArithDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // Schedule: kernels and the step program
 //===----------------------------------------------------------------------===//

@@ -131,6 +131,7 @@ private:
   int64_t size, valueSize;               // D and Dv
   int64_t keyHeads, group;               // G and N / G
   Value batches, positions, keys, shift; // B, S, L and L - S
+  Value capacity;                        // keys that k and v have room for
   Value rows, blocks, stride;
   Value scales; // where in `scores` the reciprocal sums of the rows are
   SmallVector<Value> maskExtents;
@@ -143,7 +144,9 @@ AttentionEmitter::AttentionEmitter(nn::AttentionOp op, const KernelBuilder &kern
     : op(op), kernel(kernel), registers(registers), size(op.getQ().getType().getDimSize(3)),
       valueSize(op.getV().getType().getDimSize(3)), keyHeads(op.getK().getType().getDimSize(1)),
       group(op.getQ().getType().getDimSize(1) / keyHeads), batches(kernel.extent(operands[0], 0)),
-      positions(kernel.extent(operands[0], 2)), keys(kernel.extent(operands[1], 2)), shift(kernel.sub(keys, positions)),
+      positions(kernel.extent(operands[0], 2)),
+      keys(op.getLength() ? operands.back() : kernel.extent(operands[1], 2)), shift(kernel.sub(keys, positions)),
+      capacity(kernel.extent(operands[1], 2)),
       rows(kernel.mul(positions, group)), blocks(kernel.ceilDiv(rows, kRows)), stride(scoreStride(kernel, keys)),
       q(kernel.flatten(operands[0])), k(kernel.flatten(operands[1])), v(kernel.flatten(operands[2])),
       out(kernel.flatten(result)) {
@@ -151,7 +154,8 @@ AttentionEmitter::AttentionEmitter(nn::AttentionOp op, const KernelBuilder &kern
   scores = kernel.scratchFloats(kernel.index(0), kernel.add(scales, kRows));
   conditions = {kernel.equal(kernel.extent(operands[1], 0), batches),
                 kernel.equal(kernel.extent(operands[2], 0), batches),
-                kernel.equal(kernel.extent(operands[2], 2), keys)};
+                kernel.equal(kernel.extent(operands[2], 2), capacity),
+                kernel.compare(arith::CmpIPredicate::sle, keys, capacity)};
   ValueRange rest = operands.drop_front(3);
   if (op.getMask()) {
     maskExtents = kernel.extents(rest[0], 0, 3);
@@ -196,7 +200,7 @@ AttentionEmitter::Block AttentionEmitter::emitBlock(Value task) {
   block.fromKey = kernel.roundDown(from, kernel.lanes);
   block.toKey = kernel.max(to, block.fromKey);
 
-  Value firstQuery = kernel.add(kernel.mul(head, rows), block.firstRow), firstKey = kernel.mul(head, keys);
+  Value firstQuery = kernel.add(kernel.mul(head, rows), block.firstRow), firstKey = kernel.mul(head, capacity);
   block.q = kernel.mul(firstQuery, size);
   block.k = kernel.mul(firstKey, size);
   block.v = kernel.mul(firstKey, valueSize);
@@ -399,12 +403,12 @@ struct AttentionKernel : step::KernelOpInterface::ExternalModel<AttentionKernel,
     auto attention = cast<nn::AttentionOp>(op);
     int64_t perPair = attention.getQ().getType().getDimSize(3) + attention.getV().getType().getDimSize(3);
     Value queries = host.elements(attention.getQ(), 0, 3);
-    return host.mul(host.mul(queries, host.extent(attention.getK(), 2)), perPair);
+    return host.mul(host.mul(queries, keyCount(host, attention)), perPair);
   }
 
   Value buildScratchBytes(Operation *op, OpBuilder &builder, Location loc) const {
     LoopEmitter host(builder, loc);
-    Value stride = scoreStride(host, host.extent(cast<nn::AttentionOp>(op).getK(), 2));
+    Value stride = scoreStride(host, keyCount(host, cast<nn::AttentionOp>(op)));
     return host.mul(host.add(stride, 1), kRows * sizeof(float));
   }
 
@@ -412,6 +416,8 @@ struct AttentionKernel : step::KernelOpInterface::ExternalModel<AttentionKernel,
                           ValueRange operands, ValueRange results, Value begin, Value end) const {
     auto attention = cast<nn::AttentionOp>(op);
     for (auto [i, operand] : llvm::enumerate(operands)) {
+      if (operand.getType().isIndex())
+        continue;
       Type element = cast<MemRefType>(operand.getType()).getElementType();
       bool isBooleanMask = i == 3 && attention.getMask() && element.isInteger(1);
       if (!isBooleanMask && failed(verifyFloatKernel(op, element)))
@@ -422,6 +428,11 @@ struct AttentionKernel : step::KernelOpInterface::ExternalModel<AttentionKernel,
     KernelBuilder kernel(builder, loc, context);
     AttentionEmitter(attention, kernel, context.vectorRegisters, operands, results[0]).emit(begin, end);
     return success();
+  }
+
+private:
+  static Value keyCount(LoopEmitter &host, nn::AttentionOp op) {
+    return op.getLength() ? op.getLength() : host.extent(op.getK(), 2);
   }
 };
 

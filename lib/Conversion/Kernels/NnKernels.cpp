@@ -12,6 +12,7 @@ void moec::registerNnKernels(DialectRegistry &registry) {
     attachNnGatherKernels(context);
     attachNnNormKernels(context);
     attachNnRotaryKernel(context);
+    attachNnStateKernel(context);
     attachNnScatterKernels(context);
     attachNnSelectionKernels(context);
   });

@@ -13,6 +13,7 @@ void attachNnAttentionKernel(mlir::MLIRContext *context);
 void attachNnGatherKernels(mlir::MLIRContext *context);
 void attachNnNormKernels(mlir::MLIRContext *context);
 void attachNnRotaryKernel(mlir::MLIRContext *context);
+void attachNnStateKernel(mlir::MLIRContext *context);
 void attachNnScatterKernels(mlir::MLIRContext *context);
 void attachNnSelectionKernels(mlir::MLIRContext *context);
 

@@ -85,8 +85,8 @@ static LogicalResult verifyScores(AttentionOp op) {
     if (failed(c3.shape("mask", op.getMask(), {mask.getDimSize(0), mask.getDimSize(1), mask.getDimSize(2), keys})))
       return failure();
   }
-  if (op.getSinks() && (failed(c3.shape("sinks", op.getSinks(), {q.getDimSize(1)})) ||
-                        failed(c3.floatElements("sinks", op.getSinks()))))
+  if (op.getSinks() &&
+      (failed(c3.shape("sinks", op.getSinks(), {q.getDimSize(1)})) || failed(c3.floatElements("sinks", op.getSinks()))))
     return failure();
   if (static_cast<int64_t>(op.getWindow()) < 0)
     return emitBreach(op, "C3") << "expected a window of 0 or more keys, found "

@@ -1,8 +1,8 @@
 //===- NnIndexingOps.cpp - gather, scatter, top-k, scan ---------------------===//
 
+#include "mlir/IR/Matchers.h"
 #include "moec/Dialect/Nn/Nn.h"
 #include "moec/Dialect/Shape/ShapeChecks.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace moec;
@@ -52,8 +52,7 @@ static SmallVector<ExtentSource> resultExtents(GatherOp op) {
 
 LogicalResult GatherOp::verify() {
   ShapeChecks c1(*this, "C1"), c2(*this, "C2");
-  if (failed(c1.axis(getAxis(), tensorType(getData()).getRank())) ||
-      failed(c1.indexElements("indices", getIndices())))
+  if (failed(c1.axis(getAxis(), tensorType(getData()).getRank())) || failed(c1.indexElements("indices", getIndices())))
     return failure();
   return failure(failed(c2.shape("the result", getOut(), shapeOf(resultExtents(*this)))) ||
                  failed(c2.elementType("the result", getOut(), tensorType(getData()).getElementType())));
@@ -74,8 +73,8 @@ static LogicalResult verifyWithin(Operation *op, Value indices, Value data, int6
     int64_t extent = tensorType(indices).getDimSize(dim), bound = tensorType(data).getDimSize(dim);
     bool known = !ShapedType::isDynamic(extent) && !ShapedType::isDynamic(bound);
     if (dim != axis && known && extent > bound)
-      return emitBreach(op, "C1") << "expected dimension " << dim << " of indices to be at most " << bound
-                                  << ", found " << extent;
+      return emitBreach(op, "C1") << "expected dimension " << dim << " of indices to be at most " << bound << ", found "
+                                  << extent;
   }
   return success();
 }
@@ -104,7 +103,8 @@ static SmallVector<ExtentSource> resultExtents(GatherNdOp op) {
   RankedTensorType indices = tensorType(op.getIndices());
   SmallVector<ExtentSource> sources;
   appendExtents(sources, op.getIndices(), 0, indices.getRank() - 1);
-  appendExtents(sources, op.getData(), op.getBatchDims() + indices.getShape().back(), tensorType(op.getData()).getRank());
+  appendExtents(sources, op.getData(), op.getBatchDims() + indices.getShape().back(),
+                tensorType(op.getData()).getRank());
   return sources;
 }
 
@@ -232,8 +232,8 @@ struct MakeCountStatic : OpRewritePattern<TopKOp> {
       return rewriter.notifyMatchFailure(op, "k is negative");
     SmallVector<int64_t> shape(values.getShape());
     shape.back() = k.getInt();
-    auto refined = TopKOp::create(rewriter, op.getLoc(), values.clone(shape), indices.clone(shape), op.getX(), op.getK(),
-                                  op.getLargest());
+    auto refined = TopKOp::create(rewriter, op.getLoc(), values.clone(shape), indices.clone(shape), op.getX(),
+                                  op.getK(), op.getLargest());
     SmallVector<Value> results;
     for (auto [result, type] : llvm::zip_equal(refined.getResults(), op.getResultTypes()))
       results.push_back(rewriter.createOrFold<tensor::CastOp>(op.getLoc(), type, result));
@@ -287,8 +287,8 @@ LogicalResult NonzeroOp::verify() {
 
 LogicalResult NonzeroOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   RankedTensorType type = tensorType(getIndices());
-  shapes.push_back({builder.getIndexAttr(type.getDimSize(0)),
-                    type.isDynamicDim(1) ? OpFoldResult(getCount())
-                                         : OpFoldResult(builder.getIndexAttr(type.getDimSize(1)))});
+  shapes.push_back(
+      {builder.getIndexAttr(type.getDimSize(0)),
+       type.isDynamicDim(1) ? OpFoldResult(getCount()) : OpFoldResult(builder.getIndexAttr(type.getDimSize(1)))});
   return success();
 }

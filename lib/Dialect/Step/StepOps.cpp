@@ -61,6 +61,8 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError("C1: inputs do not have the types of the arguments of ") << getKernelAttr();
   if (kernel.getYieldedTypes() != getResultTypes())
     return emitOpError("C1: results do not have the types that ") << getKernelAttr() << " yields";
+  if (getTied() && (getNumResults() != 1 || getTied().getType() != getResultTypes()[0]))
+    return emitOpError("C3: expected one result of type ") << getTied().getType();
   int64_t dynamic = 0;
   for (Type type : getResultTypes())
     dynamic += cast<RankedTensorType>(type).getNumDynamicDims();
@@ -80,5 +82,26 @@ LogicalResult DispatchOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedSha
       shape.push_back(ShapedType::isDynamic(extent) ? OpFoldResult(*nextDim++)
                                                     : OpFoldResult(builder.getIndexAttr(extent)));
   }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// StateBufferOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult StateBufferOp::verify() {
+  auto type = cast<RankedTensorType>(getLike().getType());
+  if (getBuffer().getType() != type)
+    return emitOpError("C1: expected a buffer of type ") << type << ", found " << getBuffer().getType();
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= type.getRank() || !type.isDynamicDim(axis))
+    return emitOpError("C1: expected a dynamic dimension as axis, found ") << axis;
+  return success();
+}
+
+LogicalResult StateBufferOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  SmallVector<OpFoldResult> shape = tensor::getMixedSizes(builder, getLoc(), getLike());
+  shape[getAxis()] = getCapacity();
+  shapes.push_back(shape);
   return success();
 }

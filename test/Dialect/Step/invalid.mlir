@@ -46,3 +46,25 @@ func.func @outside() {
   // expected-error @+1 {{expects parent op 'step.program'}}
   step.return
 }
+// -----
+step.kernel @k(%x: tensor<4xf32>) {
+  step.yield %x : tensor<4xf32>
+}
+func.func @tied(%x: tensor<4xf32>, %state: tensor<5xf32>, %n: index) {
+  // expected-error @+1 {{C3: expected one result of type 'tensor<5xf32>'}}
+  %0 = step.dispatch @k(%x) tied %state : tensor<5xf32> dims() grid(%n) work(%n) scratch(%n)
+      : (tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+// -----
+func.func @state_type(%past: tensor<2x?xf32>, %n: index) {
+  // expected-error @+1 {{C1: expected a buffer of type 'tensor<2x?xf32>', found 'tensor<?x?xf32>'}}
+  %0, %1 = step.state_buffer 0 axis 1 like %past length %n : tensor<2x?xf32> -> tensor<?x?xf32>
+  return
+}
+// -----
+func.func @state_axis(%past: tensor<2x?xf32>, %n: index) {
+  // expected-error @+1 {{C1: expected a dynamic dimension as axis, found 0}}
+  %0, %1 = step.state_buffer 0 axis 0 like %past length %n : tensor<2x?xf32> -> tensor<2x?xf32>
+  return
+}

@@ -42,8 +42,25 @@ step.program @main inputs 1 weights [@w] {
   step.launch @k3(%in, %o) scalars(%d) grid %d work %d scratch %d label "/mlp"
   // CHECK: step.check %[[L]], "sizes differ" : i64
   step.check %l, "sizes differ" : i64
+  // CHECK: step.state 0 length %[[D]]
+  %state, %capacity = step.state 0 length %d
   // CHECK: step.free %[[A]]
   step.free %a
   // CHECK: step.return
   step.return
+}
+
+// CHECK-LABEL: func.func @state(
+// CHECK-SAME: %[[PAST:.*]]: tensor<2x?xf32>, %[[N:.*]]: index
+func.func @state(%past: tensor<2x?xf32>, %n: index) {
+  // CHECK: %[[BUFFER:.*]], %{{.*}} = step.state_buffer 1 axis 1 like %[[PAST]] length %[[N]] : tensor<2x?xf32> -> tensor<2x?xf32>
+  %buffer, %capacity = step.state_buffer 1 axis 1 like %past length %n : tensor<2x?xf32> -> tensor<2x?xf32>
+  // CHECK: step.dispatch @write(%[[N]]) tied %[[BUFFER]] : tensor<2x?xf32> dims
+  %0 = step.dispatch @write(%n) tied %buffer : tensor<2x?xf32> dims(%capacity) grid(%n) work(%n) scratch(%n)
+      : (index) -> tensor<2x?xf32>
+  return
+}
+step.kernel @write(%n: index) {
+  %0 = tensor.empty(%n) : tensor<2x?xf32>
+  step.yield %0 : tensor<2x?xf32>
 }

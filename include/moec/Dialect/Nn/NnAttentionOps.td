@@ -24,8 +24,8 @@ def Nn_RotaryOp : Nn_Op<"rotary"> {
 def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
   let summary = "softmax(q k^T * scale + mask) v with grouped heads";
   let description = [{
-    q `[B, N, S, D]`, k `[B, G, L, D]`, v `[B, G, L, Dv]`; query head n uses key head n / (N/G). `mask` `[Bm, Nm, Sm, L]` is added to
-    the scaled scores (f32), or disables where it is false (i1); Bm, Nm, Sm are 1 or the full extent. `causal`: query s
+    q `[B, N, S, D]`, k `[B, G, L, D]`, v `[B, G, L, Dv]`; query head n uses key head n / (N/G). `mask`
+    `[Bm, Nm, Sm, L]` is added to the scaled scores (f32), or disables where it is false (i1); Bm, Nm, Sm are 1 or the full extent. `causal`: query s
     sees keys l <= s + L - S. `window` > 0: also l > s + L - S - window. softcap c > 0: c * tanh(score / c)
     before the mask. `sinks` `[N]` adds exp(sink) to the denominator. A row that sees nothing is 0. With `length` (an
     index) k and v have room for more keys than there are, and L is `length`.
@@ -34,7 +34,8 @@ def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
     - C3: mask is i1 or float of the shape above, sinks float; window >= 0; softcap >= 0; scale and softcap are finite.
   }];
   let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v, Optional<AnyRankedTensor>:$mask,
-      Optional<AnyRankedTensor>:$sinks, Optional<Index>:$length, F64Attr:$scale, DefaultValuedAttr<BoolAttr, "false">:$causal,
+      Optional<AnyRankedTensor>:$sinks, Optional<Index>:$length, F64Attr:$scale,
+      DefaultValuedAttr<BoolAttr, "false">:$causal,
       DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap);
   let results = (outs AnyRankedTensor:$out);
   let assemblyFormat = [{
@@ -47,8 +48,8 @@ def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
 def Nn_KvAppendOp : Nn_Op<"kv_append"> {
   let summary = "writes new positions behind those a state holds";
   let description = [{
-    state `[B, G, C, D]` has room for C positions and holds `position` of them; new is `[B, G, S, D]`. The result is the state's
-    buffer with new at [position, position + S) of dimension 2; nothing else of it is read or written. The state must
+    state `[B, G, C, D]` has room for C positions and holds `position` of them; new is `[B, G, S, D]`. The result is the
+    state's buffer with new at [position, position + S) of dimension 2; nothing else of it is read or written. The state must
     not be used afterwards. position + S <= C, which the host program sees to.
     - C1: rank 4; state and new agree in B, G, D and the element type.
     - C2: the result has state's type.

@@ -29,6 +29,11 @@ def KernelOpInterface : OpInterface<"KernelOpInterface"> {
       "::mlir::Value", "buildScratchBytes", (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc),
       "", "return ::mlir::Value();">,
     InterfaceMethod<[{
+        The operand whose buffer the only result takes over, if any: the kernel does not see the operand, and the
+        result's memref holds what the operand held.
+      }],
+      "::mlir::OpOperand *", "getTiedOperand", (ins), "", "return nullptr;">,
+    InterfaceMethod<[{
         Emits a loop over tasks [begin, end), both `index`, at the builder's insertion point. Fails with a diagnostic
         on the op.
       }],

@@ -43,16 +43,17 @@ def Step_DispatchOp : Step_Op<"dispatch", [AttrSizedOperandSegments,
     traces.
     - C1: `inputs` have the types of the kernel's arguments, the results those it yields.
     - C2: one of `dims` for each dynamic dimension of the results.
+    - C3: with `tied`, the only result has its type and takes over its buffer; the kernel does not see it.
     ```mlir
     %0 = step.dispatch @k3(%x, %w) dims(%t) grid(%g) work(%n) scratch(%c0) label "/mlp/up"
         : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, Variadic<Index>:$dims,
-      Index:$grid, Index:$work, Index:$scratch, DefaultValuedAttr<StrAttr, "\"\"">:$label);
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, Optional<AnyRankedTensor>:$tied,
+      Variadic<Index>:$dims, Index:$grid, Index:$work, Index:$scratch, DefaultValuedAttr<StrAttr, "\"\"">:$label);
   let results = (outs Variadic<AnyRankedTensor>:$outputs);
   let assemblyFormat = [{
-    $kernel `(` $inputs `)` `dims` `(` $dims `)` `grid` `(` $grid `)` `work` `(` $work `)` `scratch` `(` $scratch `)`
+    $kernel `(` $inputs `)` (`tied` $tied^ `:` type($tied))? `dims` `(` $dims `)` `grid` `(` $grid `)` `work` `(` $work `)` `scratch` `(` $scratch `)`
     (`label` $label^)? attr-dict `:` functional-type($inputs, $outputs)
   }];
 }

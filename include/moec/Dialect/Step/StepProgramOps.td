@@ -7,6 +7,7 @@
 
 include "moec/Dialect/Step/StepDialect.td"
 include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Step_ProgramOp : Step_Op<"program", [IsolatedFromAbove]> {
@@ -95,6 +96,27 @@ def Step_CheckOp : Step_Op<"check"> {
   let summary = "fails the run with a message unless the condition is non-zero";
   let arguments = (ins SignlessIntegerLike:$condition, StrAttr:$message);
   let assemblyFormat = "$condition `,` $message attr-dict `:` type($condition)";
+}
+
+def Step_StateBufferOp : Step_Op<"state_buffer", [Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "the buffer of a state in place, as a tensor";
+  let description = [{
+    On tensors before the program is formed. `like` is the input of state `state`; the buffer has its extents and holds
+    what it holds, but its extent along `axis` is `capacity` >= `length`. Afterwards the state is `length` long.
+    - C1: the buffer has like's type, dynamic along axis.
+  }];
+  let arguments = (ins I64Attr:$state, I64Attr:$axis, AnyRankedTensor:$like, Index:$length);
+  let results = (outs AnyRankedTensor:$buffer, Index:$capacity);
+  let assemblyFormat = "$state `axis` $axis `like` $like `length` $length attr-dict `:` type($like) `->` type($buffer)";
+  let hasVerifier = 1;
+}
+
+def Step_StateOp : Step_Op<"state"> {
+  let summary = "the buffer of a state in place, with room for a number of positions";
+  let arguments = (ins I64Attr:$state, I64:$length);
+  let results = (outs Step_SlotType:$slot, I64:$capacity);
+  let assemblyFormat = "$state `length` $length attr-dict";
 }
 
 def Step_RoutingOp : Step_Op<"routing"> {

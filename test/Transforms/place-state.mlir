@@ -1,0 +1,37 @@
+// RUN: moe-opt %s --moe-place-state --split-input-file | FileCheck %s
+
+// A cache that only attention reads stays in place; attention learns how many keys there are.
+
+// CHECK: module attributes {moe.states = [{axis = 2 : i64, in_place, input = 1 : i64, output = 1 : i64}]}
+// CHECK: %[[HELD:.*]] = tensor.dim %[[PAST:.*]], %
+// CHECK: %[[LENGTH:.*]] = arith.addi %[[HELD]], %
+// CHECK: %[[BUFFER:.*]], %{{.*}} = step.state_buffer 0 axis 2 like %[[PAST]] length %[[LENGTH]]
+// CHECK: %[[PRESENT:.*]] = nn.kv_append %{{.*}} to %[[BUFFER]] at %[[HELD]]
+// CHECK: %[[OUT:.*]] = nn.attention %{{.*}}, %[[PRESENT]], %[[PRESENT]] length %[[LENGTH]]
+// CHECK: return %[[OUT]], %[[PRESENT]]
+module attributes {moe.states = [{axis = 2 : i64, input = 1 : i64, output = 1 : i64}]} {
+  func.func @main(%q: tensor<1x2x?x8xf32>, %past: tensor<1x2x?x8xf32>, %new: tensor<1x2x?x8xf32>)
+      -> (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>) {
+    %present = tensor.concat dim(2) %past, %new
+        : (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>) -> tensor<1x2x?x8xf32>
+    %out = nn.attention %q, %present, %present scale 0.35
+        : (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>) -> tensor<1x2x?x8xf32>
+    return %out, %present : tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
+  }
+}
+
+// -----
+
+// Something else reads the old cache.
+
+// CHECK: module attributes {moe.states = [{axis = 2 : i64, input = 0 : i64, output = 1 : i64}]}
+// CHECK-NOT: step.state_buffer
+module attributes {moe.states = [{axis = 2 : i64, input = 0 : i64, output = 1 : i64}]} {
+  func.func @main(%past: tensor<1x2x?x8xf32>, %new: tensor<1x2x?x8xf32>)
+      -> (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>) {
+    %present = tensor.concat dim(2) %past, %new
+        : (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>) -> tensor<1x2x?x8xf32>
+    %softmax = nn.softmax %past : tensor<1x2x?x8xf32>
+    return %softmax, %present : tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>
+  }
+}
