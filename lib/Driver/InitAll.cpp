@@ -27,10 +27,10 @@ using namespace mlir;
 
 void moec::registerAllDialects(DialectRegistry &registry) {
   registry.insert<moe::MoeDialect, nn::NnDialect, onnx::OnnxDialect, step::StepDialect>();
-  registry.insert<affine::AffineDialect, arith::ArithDialect, bufferization::BufferizationDialect,
-                  cf::ControlFlowDialect, func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
-                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
-                  vector::VectorDialect>();
+  registry
+      .insert<affine::AffineDialect, arith::ArithDialect, bufferization::BufferizationDialect, cf::ControlFlowDialect,
+              func::FuncDialect, index::IndexDialect, linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+              memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
   tensor::registerInferTypeOpInterfaceExternalModels(registry);
   registerLinalgKernels(registry);
   registerMoeKernels(registry);

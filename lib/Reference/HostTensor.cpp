@@ -84,9 +84,7 @@ void HostTensor::copyElement(int64_t position, const HostTensor &source, int64_t
   elements[position] = source.elements[sourcePosition];
 }
 
-bool HostTensor::isZero(int64_t position) const {
-  return isFloat() ? real(position) == 0.0 : integer(position) == 0;
-}
+bool HostTensor::isZero(int64_t position) const { return isFloat() ? real(position) == 0.0 : integer(position) == 0; }
 
 LogicalResult moec::reference::tryForEachIndex(ArrayRef<int64_t> shape,
                                                function_ref<LogicalResult(ArrayRef<int64_t>)> visit) {

@@ -89,8 +89,8 @@ llvm::Expected<HostTensor> moec::reference::readNpy(StringRef path, Type element
     return refuse(path, "not an .npy file");
   // Version 1 has two bytes for the length of the header, later ones four.
   bool isOld = bytes[0] == 1;
-  uint64_t length = isOld ? llvm::support::endian::read16le(bytes.data() + 2)
-                          : llvm::support::endian::read32le(bytes.data() + 2);
+  uint64_t length =
+      isOld ? llvm::support::endian::read16le(bytes.data() + 2) : llvm::support::endian::read32le(bytes.data() + 2);
   bytes = bytes.drop_front(isOld ? 4 : 6);
   llvm::Expected<SmallVector<int64_t>> shape = parseHeader(path, bytes.take_front(length), elementType);
   if (!shape)

@@ -62,16 +62,16 @@ TEST_F(ExpertsTest, GatedLayoutsAgree) {
   // Gate rows are 1 and 2, linear rows 3 and 4, in each layout.
   auto evaluate = [&](llvm::StringRef w1, llvm::StringRef w1Type, llvm::StringRef w3, llvm::StringRef layout) {
     std::string w3Operand = w3.empty() ? "" : "w3 %w3";
-    std::string text = R"(func.func @main(%x: tensor<1x1xf32>, %e: tensor<1x1xi32>, %g: tensor<1x1xf32>) -> tensor<1x1xf32> {
+    std::string text =
+        R"(func.func @main(%x: tensor<1x1xf32>, %e: tensor<1x1xi32>, %g: tensor<1x1xf32>) -> tensor<1x1xf32> {
       %w1 = arith.constant dense<)" +
-                       w1.str() + "> : " + w1Type.str() + "\n" +
-                       (w3.empty() ? "" : "%w3 = arith.constant dense<" + w3.str() + "> : tensor<1x2x1xf32>\n") + R"(
+        w1.str() + "> : " + w1Type.str() + "\n" +
+        (w3.empty() ? "" : "%w3 = arith.constant dense<" + w3.str() + "> : tensor<1x2x1xf32>\n") + R"(
       %w2 = arith.constant dense<[[[1.0, 100.0]]]> : tensor<1x1x2xf32>
       %y = moe.experts %x routed(%e, %g) w1 %w1 w2 %w2 )" +
-                       w3Operand + " activation(<kind = reglu, beta = 1.0, limit = 3.5, layout = " + layout.str() +
-                       ">) : (tensor<1x1xf32>, tensor<1x1xi32>, tensor<1x1xf32>, " + w1Type.str() +
-                       ", tensor<1x1x2xf32>" + (w3.empty() ? "" : ", tensor<1x2x1xf32>") +
-                       ") -> tensor<1x1xf32>\n return %y : tensor<1x1xf32>\n}";
+        w3Operand + " activation(<kind = reglu, beta = 1.0, limit = 3.5, layout = " + layout.str() +
+        ">) : (tensor<1x1xf32>, tensor<1x1xi32>, tensor<1x1xf32>, " + w1Type.str() + ", tensor<1x1x2xf32>" +
+        (w3.empty() ? "" : ", tensor<1x2x1xf32>") + ") -> tensor<1x1xf32>\n return %y : tensor<1x1xf32>\n}";
     auto results = run(text, {f32({1, 1}, {1.0}), integers(32, {1, 1}, {0}), f32({1, 1}, {1.0})});
     return results.empty() ? std::vector<double>() : reals(results[0]);
   };
@@ -138,12 +138,15 @@ TEST_F(ExpertsTest, GatedPanels) {
 }
 
 TEST_F(ExpertsTest, CombineSkipsRowsOfNoExpert) {
-  auto results = run(R"(func.func @main(%y: tensor<4x1xf32>, %i: tensor<4xi32>, %g: tensor<2x2xf32>) -> (tensor<2x1xf32>, tensor<2x1xf32>) {
-    %0 = moe.combine %y inverse %i gates %g slots 2 : (tensor<4x1xf32>, tensor<4xi32>, tensor<2x2xf32>) -> tensor<2x1xf32>
+  auto results = run(
+      R"(func.func @main(%y: tensor<4x1xf32>, %i: tensor<4xi32>, %g: tensor<2x2xf32>)
+      -> (tensor<2x1xf32>, tensor<2x1xf32>) {
+    %0 = moe.combine %y inverse %i gates %g slots 2
+      : (tensor<4x1xf32>, tensor<4xi32>, tensor<2x2xf32>) -> tensor<2x1xf32>
     %1 = moe.combine %y inverse %i slots 2 : (tensor<4x1xf32>, tensor<4xi32>) -> tensor<2x1xf32>
     return %0, %1 : tensor<2x1xf32>, tensor<2x1xf32>
   })",
-                     {f32({4, 1}, {1, 10, 100, 1000}), integers(32, {4}, {2, 0, -1, 1}), f32({2, 2}, {1, 2, 3, 4})});
+      {f32({4, 1}, {1, 10, 100, 1000}), integers(32, {4}, {2, 0, -1, 1}), f32({2, 2}, {1, 2, 3, 4})});
   ASSERT_EQ(results.size(), 2u) << message;
   EXPECT_THAT(reals(results[0]), ElementsAre(102.0, 40.0));
   EXPECT_THAT(reals(results[1]), ElementsAre(101.0, 10.0));
@@ -151,13 +154,15 @@ TEST_F(ExpertsTest, CombineSkipsRowsOfNoExpert) {
 
 TEST_F(ExpertsTest, Dequantize) {
   // 4 bits, blocks of 2 values; zero points 8 by default, or 1 and 2 from the low bits up.
-  auto results = run(R"(func.func @main(%q: tensor<1x2xi8>, %s: tensor<1x2xf32>, %z: tensor<1x1xi8>) -> (tensor<1x4xf32>, tensor<1x4xf32>) {
+  auto results = run(
+      R"(func.func @main(%q: tensor<1x2xi8>, %s: tensor<1x2xf32>, %z: tensor<1x1xi8>)
+      -> (tensor<1x4xf32>, tensor<1x4xf32>) {
     %0 = moe.dequantize %q scales %s bits 4 block 2 : (tensor<1x2xi8>, tensor<1x2xf32>) -> tensor<1x4xf32>
     %1 = moe.dequantize %q scales %s zero_points %z bits 4 block 2
       : (tensor<1x2xi8>, tensor<1x2xf32>, tensor<1x1xi8>) -> tensor<1x4xf32>
     return %0, %1 : tensor<1x4xf32>, tensor<1x4xf32>
   })",
-                     {integers(8, {1, 2}, {0x98, 0xfa}), f32({1, 2}, {1.0, 10.0}), integers(8, {1, 1}, {0x21})});
+      {integers(8, {1, 2}, {0x98, 0xfa}), f32({1, 2}, {1.0, 10.0}), integers(8, {1, 1}, {0x21})});
   ASSERT_EQ(results.size(), 2u) << message;
   EXPECT_THAT(reals(results[0]), ElementsAre(0.0, 1.0, 20.0, 70.0));
   EXPECT_THAT(reals(results[1]), ElementsAre(7.0, 8.0, 80.0, 130.0));

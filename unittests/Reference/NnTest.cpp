@@ -17,8 +17,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 class NnTest : public ReferenceTest {
 protected:
   /// Runs one op that uses the arguments %0, %1, … of these types.
-  llvm::SmallVector<HostTensor> runOp(llvm::StringRef op, llvm::ArrayRef<llvm::StringRef> types, llvm::StringRef results,
-                                      llvm::ArrayRef<HostTensor> inputs) {
+  llvm::SmallVector<HostTensor> runOp(llvm::StringRef op, llvm::ArrayRef<llvm::StringRef> types,
+                                      llvm::StringRef results, llvm::ArrayRef<HostTensor> inputs) {
     std::string text = "func.func @main(";
     for (auto [i, type] : llvm::enumerate(types))
       text += (i ? ", %" : "%") + std::to_string(i) + ": " + type.str();
@@ -38,9 +38,9 @@ TEST_F(NnTest, Gather) {
 }
 
 TEST_F(NnTest, GatherRefusesIndicesOutOfRange) {
-  auto results = runOp("nn.gather %0[%1] axis 0 : (tensor<2xf32>, tensor<1xi64>) -> tensor<1xf32>",
-                       {"tensor<2xf32>", "tensor<1xi64>"}, "tensor<1xf32>",
-                       {f32({2}, {1, 2}), integers(64, {1}, {-3})});
+  auto results =
+      runOp("nn.gather %0[%1] axis 0 : (tensor<2xf32>, tensor<1xi64>) -> tensor<1xf32>",
+            {"tensor<2xf32>", "tensor<1xi64>"}, "tensor<1xf32>", {f32({2}, {1, 2}), integers(64, {1}, {-3})});
   EXPECT_THAT(results, IsEmpty());
   EXPECT_EQ(message, "index -3 is out of range for an extent of 2");
 }
@@ -109,7 +109,8 @@ TEST_F(NnTest, CumSum) {
 
 TEST_F(NnTest, Nonzero) {
   HostTensor x = f32({2, 2}, {0, nan, 3, -0.0});
-  auto count = runOp("nn.count_nonzero %0 : tensor<2x2xf32> -> tensor<1xi64>", {"tensor<2x2xf32>"}, "tensor<1xi64>", {x});
+  auto count =
+      runOp("nn.count_nonzero %0 : tensor<2x2xf32> -> tensor<1xi64>", {"tensor<2x2xf32>"}, "tensor<1xi64>", {x});
   EXPECT_THAT(ints(count[0]), ElementsAre(2));
   auto indices = runOp("nn.nonzero %0, %1 : tensor<2x2xf32> -> tensor<2x?xi64>", {"tensor<2x2xf32>", "index"},
                        "tensor<2x?xi64>", {x, index(2)});
@@ -139,11 +140,10 @@ TEST_F(NnTest, RotaryRotatesPairsAndCopiesTheRest) {
   // A quarter turn of one pair of three values.
   auto rotate = [&](llvm::StringRef interleaved, int64_t pairs) {
     std::string table = "tensor<1x1x" + std::to_string(pairs) + "xf32>", x = "tensor<1x1x1x5xf32>";
-    std::string op = "nn.rotary %0, %1, %2 interleaved " + interleaved.str() + " : (" + x + ", " + table + ", " + table +
-                     ") -> " + x;
+    std::string op = "nn.rotary %0, %1, %2 interleaved " + interleaved.str() + " : (" + x + ", " + table + ", " +
+                     table + ") -> " + x;
     return reals(runOp(op, {x, table, table}, x,
-                       {f32({1, 1, 1, 5}, {1, 2, 3, 4, 5}),
-                        f32({1, 1, pairs}, llvm::SmallVector<double>(pairs, 0.0)),
+                       {f32({1, 1, 1, 5}, {1, 2, 3, 4, 5}), f32({1, 1, pairs}, llvm::SmallVector<double>(pairs, 0.0)),
                         f32({1, 1, pairs}, llvm::SmallVector<double>(pairs, 1.0))})[0]);
   };
   EXPECT_THAT(rotate("false", 2), ElementsAre(-3, -4, 1, 2, 5));
@@ -209,10 +209,11 @@ TEST_F(NnTest, KvAppend) {
 }
 
 TEST_F(AttentionTest, SoftcapBoundsScores) {
-  auto results = runOp("nn.attention %0, %1, %2 scale 1000.0 {softcap = 1.0} : (tensor<1x1x1x1xf32>, tensor<1x1x2x1xf32>, "
-                       "tensor<1x1x2x1xf32>) -> tensor<1x1x1x1xf32>",
-                       {"tensor<1x1x1x1xf32>", "tensor<1x1x2x1xf32>", "tensor<1x1x2x1xf32>"}, "tensor<1x1x1x1xf32>",
-                       {f32({1, 1, 1, 1}, {1}), f32({1, 1, 2, 1}, {-5, 5}), f32({1, 1, 2, 1}, {0, 1})});
+  auto results =
+      runOp("nn.attention %0, %1, %2 scale 1000.0 {softcap = 1.0} : (tensor<1x1x1x1xf32>, tensor<1x1x2x1xf32>, "
+            "tensor<1x1x2x1xf32>) -> tensor<1x1x1x1xf32>",
+            {"tensor<1x1x1x1xf32>", "tensor<1x1x2x1xf32>", "tensor<1x1x2x1xf32>"}, "tensor<1x1x1x1xf32>",
+            {f32({1, 1, 1, 1}, {1}), f32({1, 1, 2, 1}, {-5, 5}), f32({1, 1, 2, 1}, {0, 1})});
   ASSERT_EQ(results.size(), 1u) << message;
   EXPECT_NEAR(results[0].real(0), 1.0 / (1.0 + std::exp(-2.0)), 1e-6);
 }

@@ -24,12 +24,11 @@ protected:
                         mlir::func::FuncDialect, mlir::tensor::TensorDialect>();
   }
 
-  /// Results of the function @main of a module; none if it does not parse, verify or evaluate. The last diagnostic is in
-  /// `message`.
+  /// Results of the function @main of a module; none if it does not parse, verify or evaluate. The last diagnostic is
+  /// in `message`.
   llvm::SmallVector<HostTensor> run(llvm::StringRef text, llvm::ArrayRef<HostTensor> inputs) {
     message.clear();
-    mlir::ScopedDiagnosticHandler handler(&context,
-                                          [&](mlir::Diagnostic &diagnostic) { message = diagnostic.str(); });
+    mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) { message = diagnostic.str(); });
     auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
     if (!module)
       return {};

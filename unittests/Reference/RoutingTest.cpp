@@ -94,12 +94,13 @@ TEST_F(RoutingTest, GroupScores) {
 }
 
 TEST_F(RoutingTest, MixSuppliesTheGates) {
-  auto results = run(R"(func.func @main(%l: tensor<1x3xf32>, %m: tensor<1x3xf32>) -> (tensor<1x2xi32>, tensor<1x2xf32>) {
+  auto results =
+      run(R"(func.func @main(%l: tensor<1x3xf32>, %m: tensor<1x3xf32>) -> (tensor<1x2xi32>, tensor<1x2xf32>) {
     %e, %g = moe.route %l mix %m : tensor<1x3xf32> router(<score = softmax, over = all, k = 2>)
       : tensor<1x3xf32> -> tensor<1x2xi32>, tensor<1x2xf32>
     return %e, %g : tensor<1x2xi32>, tensor<1x2xf32>
   })",
-                     {f32({1, 3}, {1.0, 3.0, 2.0}), f32({1, 3}, {7.0, 8.0, 9.0})});
+          {f32({1, 3}, {1.0, 3.0, 2.0}), f32({1, 3}, {7.0, 8.0, 9.0})});
   ASSERT_EQ(results.size(), 2u) << message;
   EXPECT_THAT(ints(results[0]), ElementsAre(1, 2));
   EXPECT_THAT(reals(results[1]), ElementsAre(8.0, 9.0));

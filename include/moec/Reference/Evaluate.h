@@ -12,9 +12,9 @@
 
 namespace moec::reference {
 
-/// The results of a moe or nn op, or of one that only moves values or extents (constants, arith.index_cast, tensor.cast,
-/// tensor.dim, tensor.empty, tensor.extract). Fails with a diagnostic on the op: for other ops, for operands that do not
-/// have the op's types, and where the op's documentation calls it a run-time error.
+/// The results of a moe or nn op, or of one that only moves values or extents (constants, arith.index_cast,
+/// tensor.cast, tensor.dim, tensor.empty, tensor.extract). Fails with a diagnostic on the op: for other ops, for
+/// operands that do not have the op's types, and where the op's documentation calls it a run-time error.
 llvm::FailureOr<llvm::SmallVector<HostTensor>> evaluate(mlir::Operation *op, llvm::ArrayRef<HostTensor> operands);
 
 /// The results of a function of one block whose ops `evaluate` knows.

@@ -1,7 +1,7 @@
 //===- MoeAttributes.cpp - routers, activations, weight sources -------------===//
 
-#include "moec/Dialect/Moe/Moe.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "moec/Dialect/Moe/Moe.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;

@@ -43,9 +43,9 @@ static LogicalResult verifyExpression(WeightOp op) {
     return emitBreach(op, "C4") << "expected an expression of one block";
   Block &block = region.front();
   for (Operation &nested : block) {
-    bool known = isa<LoadWeightOp, PackPanelsOp, DequantizeOp, YieldOp, onnx::ConstantOp, arith::ConstantOp, tensor::ExtractSliceOp,
-                     tensor::ConcatOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::EmptyOp,
-                     linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(nested);
+    bool known = isa<LoadWeightOp, PackPanelsOp, DequantizeOp, YieldOp, onnx::ConstantOp, arith::ConstantOp,
+                     tensor::ExtractSliceOp, tensor::ConcatOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                     tensor::EmptyOp, linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(nested);
     if (!known)
       return emitBreach(op, "C4") << "expected an op of weight expressions, found '" << nested.getName() << "'";
   }

@@ -59,7 +59,8 @@ class Case:
         kind = self.type(values.shape, element, symbols)
         dims = ", ".join(f'"{s}"' for s in symbols)
         self.arguments.append(
-            f'%{name}: {kind} {{onnx.name = "{name}", onnx.elem_type = {ONNX_TYPES[element]} : i32, onnx.dims = [{dims}]}}')
+            f'%{name}: {kind} {{onnx.name = "{name}", onnx.elem_type = {ONNX_TYPES[element]} : i32, '
+            f'onnx.dims = [{dims}]}}')
         self.inputs[name] = values
         return kind
 
@@ -85,7 +86,8 @@ class Case:
         for i, (_, kind, element) in enumerate(self.results):
             rank = kind.count("x") - (1 if "index" in kind else 0)
             dims = ", ".join(['""'] * rank)
-            kinds.append(f'{kind} {{onnx.name = "r{i}", onnx.elem_type = {ONNX_TYPES[element]} : i32, onnx.dims = [{dims}]}}')
+            kinds.append(f'{kind} {{onnx.name = "r{i}", onnx.elem_type = {ONNX_TYPES[element]} : i32, '
+                         f'onnx.dims = [{dims}]}}')
         values = ", ".join("%" + value for value, _, _ in self.results)
         types = ", ".join(kind for _, kind, _ in self.results)
         weights = "\n".join(self.weights)

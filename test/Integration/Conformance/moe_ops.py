@@ -11,7 +11,9 @@ def float_type(case):
 
 def routing(case, tokens, slots, experts):
     """Distinct experts for each token, some of them missing."""
-    chosen = np.stack([case.rng.permutation(experts)[:slots] for _ in range(tokens)]) if tokens else np.zeros((0, slots))
+    chosen = np.zeros((tokens, slots))
+    for token in range(tokens):
+        chosen[token] = case.rng.permutation(experts)[:slots]
     if case.extent(0, 1):
         chosen[case.rng.random(chosen.shape) < 0.2] = -1
     return chosen
@@ -198,7 +200,8 @@ def dequantize(case):
         kinds.append(case.weight("z", case.rng.integers(0, 256, shape), "ui8"))
         operands = "zero_points %z "
     kind = f"tensor<{count}x{rows}x{inner}x{case.choose('f32', stored)}>"
-    case.body += f"  %r = moe.dequantize %q scales %s {operands}bits {bits} block {block} : ({', '.join(kinds)}) -> {kind}\n"
+    case.body += (f"  %r = moe.dequantize %q scales %s {operands}bits {bits} block {block} : "
+                  f"({', '.join(kinds)}) -> {kind}\n")
     case.result("r", kind, kind[:-1].rsplit("x", 1)[1])
 
 

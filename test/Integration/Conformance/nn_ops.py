@@ -214,7 +214,8 @@ def rotary(case):
 def attention(case):
     element = float_type(case)
     batch, groups, share = case.extent(1, 2), case.extent(1, 2), case.extent(1, 3)
-    heads, queries, width, out_width = groups * share, case.extent(0, 1, 5, 19), case.extent(1, 4, 16, 17), case.extent(1, 8, 17)
+    heads, queries = groups * share, case.extent(0, 1, 5, 19)
+    width, out_width = case.extent(1, 4, 16, 17), case.extent(1, 8, 17)
     keys = case.extent(queries, queries + 1, queries + 7)
     b, s, l = dynamic(case, "b", "s", "l")
     q = case.input("q", case.normal(batch, heads, queries, width), element, [b, "", s, ""])

@@ -44,8 +44,8 @@ def Moe_GroupedMatmulOp : Moe_Op<"grouped_matmul", [Pure, AttrSizedOperandSegmen
   let description = [{
     For each expert e and place p in [offsets[e], offsets[e+1]): out[p] = act(row(p) W[e]^T + bias[e]). Without `order`
     row(p) = x[p]; with it row(p) = x[order[p] / rows_per_token]. `scale` `[T, K]` multiplies row(p) by
-    scale[order[p]] (counted over both dimensions). Without `offsets` there is one group of all rows: a dense matrix product. Places that belong to
-    no expert hold unspecified values.
+    scale[order[p]] (counted over both dimensions). Without `offsets` there is one group of all rows: a dense matrix
+    product. Places that belong to no expert hold unspecified values.
     - C1: x is tensor<MxK'>; w is static, tensor<ExNxK'> or, packed (rank 4), tensor<ExPxK'x16> with P panels; both are
       float.
     - C2: `columns` is the number N of columns of the product before the activation; without packing it equals w's

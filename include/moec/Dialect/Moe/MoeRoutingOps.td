@@ -11,7 +11,7 @@ def Moe_RouteOp : Moe_Op<"route", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "selects experts for each token and computes their gates";
   let description = [{
-    `logits` `[T, E]`, `bias` `[E]` is added for selection only, `mix` `[T, E]` supplies the gates instead of the scores.
+    `logits` `[T, E]`; `bias` `[E]` is added for selection only; `mix` `[T, E]` supplies the gates in place of the scores.
     Results: experts `[T, K]` i32 and gates `[T, K]` f32 with K = router.k. The arithmetic is f32.
     - C1: logits has rank 2 and a float element type; its second extent E is static.
     - C2: 1 <= k <= E.
@@ -20,20 +20,22 @@ def Moe_RouteOp : Moe_Op<"route", [Pure, AttrSizedOperandSegments,
       requires kept_groups <= groups, and both 1 unless select is group_limited.)
     - C5: results are tensor<TxKxi32> and tensor<TxKxf32>.
     ```mlir
-    %e, %g = moe.route %l router(<score = softmax, over = all, k = 2>) : tensor<?x8xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
+    %e, %g = moe.route %l router(<score = softmax, over = all, k = 2>)
+        : tensor<?x8xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
     ```
   }];
   let arguments = (ins AnyRankedTensor:$logits, Optional<AnyRankedTensor>:$bias, Optional<AnyRankedTensor>:$mix,
       Moe_RouterAttr:$router);
   let results = (outs AnyRankedTensor:$experts, AnyRankedTensor:$gates);
   let assemblyFormat = [{
-    $logits (`bias` $bias^ `:` type($bias))? (`mix` $mix^ `:` type($mix))? `router` `(` $router `)` attr-dict `:` type($logits)
-    `->` type($experts) `,` type($gates)
+    $logits (`bias` $bias^ `:` type($bias))? (`mix` $mix^ `:` type($mix))? `router` `(` $router `)` attr-dict `:`
+    type($logits) `->` type($experts) `,` type($gates)
   }];
   let hasVerifier = 1;
 }
 
-def Moe_GroupOp : Moe_Op<"group", [Pure, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+def Moe_GroupOp : Moe_Op<"group", [Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "sorts routed rows by expert";
   let description = [{
     Row r = t*K + j stands for slot j of token t. The rows of expert e, in ascending r (stable), get places
@@ -45,7 +47,8 @@ def Moe_GroupOp : Moe_Op<"group", [Pure, DeclareOpInterfaceMethods<ReifyRankedSh
   let arguments = (ins AnyRankedTensor:$experts, I64Attr:$expert_count);
   let results = (outs AnyRankedTensor:$offsets, AnyRankedTensor:$order, AnyRankedTensor:$inverse);
   let assemblyFormat = [{
-    $experts `experts` $expert_count attr-dict `:` type($experts) `->` type($offsets) `,` type($order) `,` type($inverse)
+    $experts `experts` $expert_count attr-dict `:` type($experts) `->` type($offsets) `,` type($order) `,`
+    type($inverse)
   }];
   let hasVerifier = 1;
 }

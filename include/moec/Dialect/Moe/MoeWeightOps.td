@@ -25,8 +25,8 @@ def Moe_WeightOp : Moe_Op<"weight", [Symbol, IsolatedFromAbove, NoRegionArgument
     moe.weight @w : tensor<8x64x32xf32> source(#moe.file<"model.onnx", 4096, 65536>)
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility, TypeAttrOf<AnyRankedTensor>:$type,
-      OptionalAttr<AnyAttr>:$source);
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$sym_visibility,
+      TypeAttrOf<AnyRankedTensor>:$type, OptionalAttr<AnyAttr>:$source);
   let regions = (region AnyRegion:$expression);
   let assemblyFormat = "$sym_name `:` $type (`source` `(` $source^ `)`)? ($expression^)? attr-dict-with-keyword";
   let hasVerifier = 1;
@@ -64,14 +64,14 @@ def Moe_PackPanelsOp : Moe_Op<"pack_panels", [Pure]> {
 def Moe_DequantizeOp : Moe_Op<"dequantize", [Pure]> {
   let summary = "(q - zero point) * scale";
   let description = [{
-    `q` `[..., N, C]` ui8 holds C*8/bits values of `bits` (2, 4, 8) along the last axis, lowest bits first. `scales` `[..., N]` or
-    `[..., N, ceil(K/block)]`; zero points likewise, packed along their last axis in whole bytes, default 2^(bits-1).
+    `q` `[..., N, C]` ui8 holds C*8/bits values of `bits` (2, 4, 8) along the last axis, lowest bits first. `scales`
+    `[..., N]` or `[..., N, ceil(K/block)]`; zero points likewise, packed along their last axis in whole bytes, default 2^(bits-1).
     - C1: bits is 2, 4 or 8; block is 0 (one scale per row) or positive; q, scales and zero_points have static shapes as
       above with K = C*8/bits; scales are float, zero points ui8.
     - C2: the result is [..., N, K] with a float element type.
   }];
-  let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$zero_points, I64Attr:$bits,
-      I64Attr:$block);
+  let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$zero_points,
+      I64Attr:$bits, I64Attr:$block);
   let results = (outs AnyRankedTensor:$out);
   let assemblyFormat = [{
     $q `scales` $scales (`zero_points` $zero_points^)? `bits` $bits `block` $block attr-dict `:`

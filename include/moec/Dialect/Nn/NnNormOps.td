@@ -33,7 +33,8 @@ def Nn_LayerNormOp : Nn_Op<"layer_norm", [AttrSizedOperandSegments]> {
   let description = [{
     - C1: as nn.rms_norm; bias like weight.
   }];
-  let arguments = (ins AnyRankedTensor:$x, Optional<AnyRankedTensor>:$weight, Optional<AnyRankedTensor>:$bias, F64Attr:$eps);
+  let arguments = (ins AnyRankedTensor:$x, Optional<AnyRankedTensor>:$weight, Optional<AnyRankedTensor>:$bias,
+      F64Attr:$eps);
   let results = (outs AnyRankedTensor:$out);
   let assemblyFormat = [{
     $x (`weight` $weight^)? (`bias` $bias^)? `eps` $eps attr-dict `:` functional-type(operands, results)
