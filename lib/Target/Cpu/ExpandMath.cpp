@@ -3,7 +3,6 @@
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "moec/Target/Cpu/Passes.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace moec {
 #define GEN_PASS_DEF_EXPANDMATH
@@ -16,17 +15,17 @@ namespace {
 
 /// Operations that a processor instruction does, or that other passes expand.
 bool hasInstruction(StringRef name) {
-  static const llvm::StringSet<llvm::MallocAllocator> names = {"math.absf",  "math.absi",  "math.ceil",      "math.floor", "math.fma",
-                                          "math.round", "math.sqrt",  "math.roundeven", "math.trunc", "math.copysign",
-                                          "math.rsqrt", "math.ctpop", "math.isnan",     "math.isinf", "math.isfinite",
-                                          "math.ctlz",  "math.cttz",  "math.isnormal"};
-  return names.contains(name);
+  static constexpr StringLiteral names[] = {"absf", "absi",  "ceil",      "copysign", "ctlz",  "ctpop",    "cttz",
+                                            "fma",  "floor", "isfinite",  "isinf",    "isnan", "isnormal", "round",
+                                            "sqrt", "trunc", "roundeven", "rsqrt"};
+  name.consume_front("math.");
+  return llvm::is_contained(names, name);
 }
 
 struct ExpandMath : moec::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    auto needsExpansion = [](StringRef name) { return !hasInstruction(("math." + name).str()) && !hasInstruction(name); };
+    auto needsExpansion = [](StringRef name) { return !hasInstruction(name); };
     math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "powf", "fpowi", "exp2",
                                                "rsqrt", "clampf"});
     populateMathF32ExpansionPatterns(patterns, needsExpansion);
