@@ -107,6 +107,8 @@ static LogicalResult lowerSelu(Binder &b) {
 }
 
 static LogicalResult lowerPRelu(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   return b.result(b.emit.elementwise(b.inputs(), b.element(0), b.isUnsigned(0), [](S &s, ValueRange v) {
     return s.select(s.less(v[0], zeroOf(s, v[0])), s.mul(v[0], v[1]), v[0]);
   }));
@@ -114,6 +116,8 @@ static LogicalResult lowerPRelu(Binder &b) {
 
 /// gelu(x + bias) with an optional bias.
 template <Value (*compute)(S &, Value)> static LogicalResult biased(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   return b.result(b.emit.elementwise(b.inputs(), b.element(0), false, [](S &s, ValueRange v) {
     return compute(s, v.size() == 2 ? s.add(v[0], v[1]) : v[0]);
   }));

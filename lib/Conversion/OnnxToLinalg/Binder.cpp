@@ -25,6 +25,17 @@ static bool hasUnsignedElements(Type type) {
 
 bool Binder::isUnsigned(unsigned i) { return hasUnsignedElements(node.getInputs()[i].getType()); }
 
+LogicalResult Binder::sameElements(ArrayRef<unsigned> inputs) {
+  auto elementOf = [&](unsigned i) { return cast<ShapedType>(node.getInputs()[i].getType()).getElementType(); };
+  for (unsigned i : inputs.drop_front())
+    if (has(i) && elementOf(i) != elementOf(inputs.front()))
+      return error() << "expected inputs of one element type, found " << elementOf(inputs.front()) << " and "
+                     << elementOf(i);
+  return success();
+}
+
+LogicalResult Binder::sameElements() { return sameElements(llvm::to_vector(llvm::seq<unsigned>(0, inputCount()))); }
+
 FailureOr<Binder::Extents> Binder::integers(unsigned i) {
   if (const ScalarTensor *scalars = values.readScalars(node.getInput(i)))
     return scalars->elements;

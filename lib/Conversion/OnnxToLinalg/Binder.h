@@ -35,6 +35,10 @@ public:
   bool isFloat(unsigned i) { return mlir::isa<mlir::FloatType>(element(i)); }
   bool isUnsigned(unsigned i);
 
+  /// Fails unless these inputs, or all, have one element type.
+  mlir::LogicalResult sameElements(llvm::ArrayRef<unsigned> inputs);
+  mlir::LogicalResult sameElements();
+
   /// The elements of a small integer input, if they are known while the host program runs up to here anyway.
   const ScalarTensor *knownScalars(unsigned i) { return values.knownScalars(node.getInput(i)); }
   /// The elements of a small integer input, read by the host if a kernel computes them.

@@ -33,8 +33,11 @@ static FailureOr<Window> bindWindow(Binder &b) {
   StringRef automatic = b.string("auto_pad", "NOTSET");
   if (automatic != "NOTSET" && automatic != "VALID")
     return b.error() << "attribute auto_pad: expected NOTSET or VALID, found " << automatic;
-  if (static_cast<int64_t>(pads.size()) != 2 * spatial)
-    return b.error() << "expected " << 2 * spatial << " pads, found " << pads.size();
+  auto fit = [](ArrayRef<int64_t> values, int64_t size, int64_t least) {
+    return static_cast<int64_t>(values.size()) == size && llvm::all_of(values, [&](int64_t v) { return v >= least; });
+  };
+  if (!fit(pads, 2 * spatial, 0) || !fit(window.strides, spatial, 1) || !fit(window.dilations, spatial, 1))
+    return b.error() << "expected pads, strides and dilations of " << spatial << " dimensions, none negative";
   window.before = Binder::Axes(ArrayRef(pads).take_front(spatial));
   window.after = Binder::Axes(ArrayRef(pads).drop_front(spatial));
   constexpr int64_t maxTaps = 64;
@@ -43,80 +46,90 @@ static FailureOr<Window> bindWindow(Binder &b) {
   return window;
 }
 
-// One product per element of the window: out[n, g, o, l] = sum over taps of x[n, g, c, stride l + tap] w[g, o, c, tap].
+/// x surrounded by zeros, and the extents [N, O, …] of the result.
+static std::pair<Value, Extents> padInput(Binder &b, const Window &window) {
+  auto number = [&](int64_t value) { return b.index.constant(value); };
+  int64_t rank = b.rank(0);
+  Extents before(rank, number(0)), after(rank, number(0));
+  for (int64_t axis = 2; axis < rank; ++axis) {
+    before[axis] = number(window.before[axis - 2]);
+    after[axis] = number(window.after[axis - 2]);
+  }
+  Value x = b.emit.pad(b.input(0), before, after, b.emit.splat(0, {}, b.element(0)));
+  Extents result = {b.emit.extent(x, 0), b.emit.extent(b.input(1), 0)};
+  for (int64_t axis = 2; axis < rank; ++axis) {
+    int64_t reach = (window.kernel[axis - 2] - 1) * window.dilations[axis - 2];
+    Value room = b.index.max(b.index.sub(b.emit.extent(x, axis), number(reach)), number(0));
+    result.push_back(b.index.ceilDiv(room, number(window.strides[axis - 2])));
+  }
+  return {x, result};
+}
+
+/// Splits dimension `axis` into groups of `inner`.
+static Value splitGroups(Binder &b, Value tensor, size_t axis, Value groups, Value inner) {
+  Extents extents = b.emit.extents(tensor);
+  extents[axis] = inner;
+  extents.insert(extents.begin() + axis, groups);
+  return b.emit.reshape(tensor, extents);
+}
+
+/// The elements of x [N, G, C, …] that one element of the window sees, and that element of w [G, O, C, …].
+static std::pair<Value, Value> sliceTap(Binder &b, Value x, Value w, const Window &window, int64_t tap,
+                                        ArrayRef<Value> result) {
+  auto number = [&](int64_t value) { return b.index.constant(value); };
+  Extents xSizes = b.emit.extents(x), wSizes = b.emit.extents(w);
+  Extents xOffsets(xSizes.size(), number(0)), wOffsets = xOffsets, xStrides(xSizes.size(), number(1));
+  Extents wStrides = xStrides;
+  Labels windowAxes;
+  for (int64_t axis = window.kernel.size() - 1, rest = tap; axis >= 0; rest /= window.kernel[axis], --axis) {
+    int64_t place = rest % window.kernel[axis];
+    xOffsets[axis + 3] = number(place * window.dilations[axis]);
+    xStrides[axis + 3] = number(window.strides[axis]);
+    xSizes[axis + 3] = result[axis + 2];
+    wOffsets[axis + 3] = number(place);
+    wSizes[axis + 3] = number(1);
+    windowAxes.push_back(axis + 3);
+  }
+  return {b.emit.slice(x, xOffsets, xSizes, xStrides),
+          b.emit.dropAxes(b.emit.slice(w, wOffsets, wSizes, wStrides), windowAxes)};
+}
+
+// out[n, g, o, l] = sum over taps of x[n, g, c, stride l + dilation tap] w[g, o, c, tap]
 static LogicalResult lowerConv(Binder &b) {
   FailureOr<Window> window = bindWindow(b);
   if (failed(window))
     return failure();
-  int64_t group = b.integer("group", 1), spatial = b.rank(0) - 2;
-  if (b.type(1).getDimSize(0) % group != 0)
+  int64_t group = b.integer("group", 1), spatial = b.rank(0) - 2, outputs = b.type(1).getDimSize(0);
+  if (group < 1 || outputs % group != 0)
     return b.error() << "group " << group << " does not divide the channels of " << b.type(1);
-  auto number = [&](int64_t value) { return b.index.constant(value); };
-  Extents sizes = b.emit.extents(b.input(0)), weight = b.emit.extents(b.input(1));
-  Extents before(sizes.size(), number(0)), after(sizes.size(), number(0));
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    before[axis + 2] = number(window->before[axis]);
-    after[axis + 2] = number(window->after[axis]);
-  }
-  Value x = b.emit.pad(b.input(0), before, after, b.emit.splat(0, {}, b.element(0)));
-  Extents result(ArrayRef(sizes).take_front(2));
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    int64_t reach = (window->kernel[axis] - 1) * window->dilations[axis];
-    Value room = b.index.sub(b.emit.extent(x, axis + 2), number(reach));
-    result.push_back(b.index.ceilDiv(b.index.max(room, number(0)), number(window->strides[axis])));
-  }
-  // [N, C, …] -> [N, G, C/G, …] and [O, C/G, …] -> [G, O/G, C/G, …]
-  auto divided = [&](ArrayRef<Value> extents, size_t axis, Value inner) {
-    Extents split(extents.take_front(axis));
-    split.push_back(number(group));
-    split.push_back(inner);
-    llvm::append_range(split, extents.drop_front(axis + 1));
-    return split;
-  };
-  Value inChannels = weight[1], outChannels = b.index.div(weight[0], number(group));
-  Extents padded = b.emit.extents(x);
-  if (failed(b.emit.unify(padded[1], b.index.mul(number(group), inChannels), "channels")))
+  auto [padded, result] = padInput(b, *window);
+  Value groups = b.index.constant(group), inChannels = b.emit.extent(b.input(1), 1);
+  if (failed(b.emit.unify(b.emit.extent(padded, 1), b.index.mul(groups, inChannels), "channels")))
     return failure();
-  x = b.emit.reshape(x, divided(padded, 1, inChannels));
-  Value w = b.emit.reshape(b.input(1), divided(weight, 0, outChannels));
+  Value x = splitGroups(b, padded, 1, groups, inChannels);
+  Value w = splitGroups(b, b.input(1), 0, groups, b.index.constant(outputs / group));
 
-  constexpr int64_t batch = 0, groups = 1, input = 2, output = 3, firstSpatial = 4;
-  Labels xLabels = {batch, groups, input}, wLabels = {groups, output, input}, labels = {batch, groups, output};
+  constexpr int64_t batch = 0, grouped = 1, input = 2, output = 3, firstSpatial = 4;
+  Labels xLabels = {batch, grouped, input}, wLabels = {grouped, output, input}, labels = {batch, grouped, output};
   for (int64_t axis = 0; axis < spatial; ++axis) {
     xLabels.push_back(firstSpatial + axis);
     labels.push_back(firstSpatial + axis);
   }
+  auto add = [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); };
   Value sum;
   for (int64_t tap = 0, taps = llvm::product_of(window->kernel); tap < taps; ++tap) {
-    Extents xSizes = b.emit.extents(x), wSizes = b.emit.extents(w);
-    Extents xOffsets(xSizes.size(), number(0)), wOffsets(wSizes.size(), number(0));
-    Extents xStrides(xSizes.size(), number(1)), wStrides(wSizes.size(), number(1));
-    Labels tapAxes;
-    for (int64_t axis = spatial - 1, rest = tap; axis >= 0; rest /= window->kernel[axis], --axis) {
-      int64_t place = rest % window->kernel[axis];
-      xOffsets[axis + 3] = number(place * window->dilations[axis]);
-      xStrides[axis + 3] = number(window->strides[axis]);
-      xSizes[axis + 3] = result[axis + 2];
-      wOffsets[axis + 3] = number(place);
-      wSizes[axis + 3] = number(1);
-      tapAxes.push_back(axis + 3);
-    }
-    Value rows = b.emit.slice(x, xOffsets, xSizes, xStrides);
-    Value columns = b.emit.dropAxes(b.emit.slice(w, wOffsets, wSizes, wStrides), tapAxes);
-    FailureOr<Value> product = b.emit.contract(rows, xLabels, columns, wLabels, labels);
+    auto [seen, factor] = sliceTap(b, x, w, *window, tap, result);
+    FailureOr<Value> product = b.emit.contract(seen, xLabels, factor, wLabels, labels);
     if (failed(product))
       return failure();
-    sum = !sum ? *product
-               : b.emit.compute({sum, *product}, b.emit.extents(sum), computeType(b.element(0)), false,
-                                [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); });
+    Type element = computeType(b.element(0));
+    sum = sum ? b.emit.compute({sum, *product}, b.emit.extents(sum), element, false, add) : *product;
   }
-  result[1] = weight[0];
   sum = b.emit.reshape(sum, result);
   if (!b.has(2))
     return b.result(0, b.emit.convertElements(sum, b.element(0)));
   Value bias = b.emit.insertAxes(b.input(2), llvm::to_vector(llvm::seq<int64_t>(1, spatial + 1)));
-  return b.result(b.emit.elementwise({sum, bias}, b.element(0), false,
-                                     [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); }));
+  return b.result(b.emit.elementwise({sum, bias}, b.element(0), false, add));
 }
 
 //===----------------------------------------------------------------------===//

@@ -22,7 +22,7 @@ static LogicalResult lowerTranspose(Binder &b) {
 
 static LogicalResult lowerConcat(Binder &b) {
   FailureOr<int64_t> axis = b.axis(0, b.rank(0));
-  if (failed(axis))
+  if (failed(axis) || failed(b.sameElements()))
     return failure();
   return b.result(b.emit.concat(b.inputs(), *axis));
 }

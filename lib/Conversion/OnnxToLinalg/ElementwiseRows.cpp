@@ -20,16 +20,22 @@ template <auto compute> static LogicalResult unary(Binder &b) {
 }
 
 template <auto compute> static LogicalResult binary(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0),
                                      [](S &s, ValueRange v) -> Value { return std::invoke(compute, s, v[0], v[1]); }));
 }
 
 template <auto compute> static LogicalResult comparison(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.emit.builder.getI1Type(), b.isUnsigned(0),
                                      [](S &s, ValueRange v) -> Value { return std::invoke(compute, s, v[0], v[1]); }));
 }
 
 template <auto combine> static FailureOr<Value> combineInputs(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   return b.emit.elementwise(b.inputs(), b.element(0), b.isUnsigned(0), [](S &s, ValueRange v) {
     Value result = v[0];
     for (Value next : v.drop_front())
@@ -98,6 +104,8 @@ static LogicalResult mean(Binder &b) {
 
 // fmod = 0: the sign of the divisor; 1: of the dividend.
 static LogicalResult mod(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   if (b.element(0).isF64())
     return b.error() << "elements of type " << b.element(0) << " are not supported";
   bool truncates = b.integer("fmod", 0) != 0;
@@ -114,6 +122,8 @@ static LogicalResult mod(Binder &b) {
 
 // Amounts outside [0, width) leave what the sign extends to: -1 for a negative value shifted right, otherwise 0.
 static LogicalResult bitShift(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   bool left = b.string("direction", "") == "LEFT";
   auto body = [&](S &s, ValueRange v) -> Value {
     Type type = v[0].getType();
@@ -188,6 +198,8 @@ static LogicalResult pow(Binder &b) {
 //===----------------------------------------------------------------------===//
 
 static LogicalResult clip(Binder &b) {
+  if (failed(b.sameElements()))
+    return failure();
   bool hasMin = b.has(1), hasMax = b.has(2);
   return b.result(b.emit.elementwise(b.inputs(), b.element(0), b.isUnsigned(0), [&](S &s, ValueRange v) {
     Value result = hasMin ? s.max(v[0], v[1]) : v[0];
@@ -196,6 +208,10 @@ static LogicalResult clip(Binder &b) {
 }
 
 static LogicalResult where(Binder &b) {
+  if (failed(b.sameElements({1, 2})))
+    return failure();
+  if (!b.element(0).isInteger(1))
+    return b.error() << "expected a condition of booleans, found " << b.type(0);
   return b.result(b.emit.elementwise(b.inputs(), b.element(1), b.isUnsigned(1),
                                      [](S &s, ValueRange v) { return s.select(v[0], v[1], v[2]); }));
 }

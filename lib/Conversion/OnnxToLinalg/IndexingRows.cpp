@@ -43,9 +43,15 @@ static LogicalResult lowerGather(Binder &b) {
   return b.result(0, b.emit.gather(data, b.input(1), *axis));
 }
 
+static LogicalResult requireIndicesLikeData(Binder &b) {
+  if (b.rank(0) == b.rank(1))
+    return success();
+  return b.error() << "expected indices of rank " << b.rank(0) << ", found " << b.type(1);
+}
+
 static LogicalResult lowerGatherElements(Binder &b) {
   FailureOr<int64_t> axis = b.axis(0, b.rank(0));
-  if (failed(axis))
+  if (failed(axis) || failed(requireIndicesLikeData(b)))
     return failure();
   Extents extents = b.emit.extents(b.input(1));
   auto op =
@@ -67,6 +73,9 @@ static FailureOr<int64_t> tupleLength(Binder &b, unsigned input, int64_t availab
 
 static LogicalResult lowerGatherNd(Binder &b) {
   int64_t batch = b.integer("batch_dims", 0);
+  if (batch < 0 || batch >= std::min(b.rank(0), b.rank(1)))
+    return b.error() << "attribute batch_dims: " << batch << " is out of range for ranks " << b.rank(0) << " and "
+                     << b.rank(1);
   FailureOr<int64_t> length = tupleLength(b, 1, b.rank(0) - batch);
   if (failed(length))
     return failure();
@@ -91,7 +100,8 @@ static FailureOr<nn::ScatterReduction> scatterReduction(Binder &b) {
 static LogicalResult lowerScatterElements(Binder &b) {
   FailureOr<int64_t> axis = b.axis(0, b.rank(0));
   FailureOr<nn::ScatterReduction> kind = scatterReduction(b);
-  if (failed(axis) || failed(kind) || failed(b.emit.unifyExtents(b.input(1), b.input(2), "indices and updates")))
+  if (failed(axis) || failed(kind) || failed(requireIndicesLikeData(b)) || failed(b.sameElements({0, 2})) ||
+      failed(b.emit.unifyExtents(b.input(1), b.input(2), "indices and updates")))
     return failure();
   Value data = b.input(0);
   auto op = nn::ScatterElementsOp::create(b.emit.builder, data.getType(), data, b.input(1), b.input(2), *axis, *kind);
@@ -101,7 +111,7 @@ static LogicalResult lowerScatterElements(Binder &b) {
 static LogicalResult lowerScatterNd(Binder &b) {
   FailureOr<int64_t> length = tupleLength(b, 1, b.rank(0));
   FailureOr<nn::ScatterReduction> kind = scatterReduction(b);
-  if (failed(length) || failed(kind))
+  if (failed(length) || failed(kind) || failed(b.sameElements({0, 2})))
     return failure();
   Value data = b.input(0);
   Extents expected = b.emit.extents(b.input(1)), updates = b.emit.extents(b.input(2));
@@ -191,6 +201,8 @@ static LogicalResult lowerOneHot(Binder &b) {
   if (depths->size() != 1)
     return b.error() << "input 1: expected one element, found " << depths->size();
   depth = depths->front();
+  if (!b.type(2).hasStaticShape() || b.type(2).getShape() != ArrayRef<int64_t>{2})
+    return b.error() << "input 2: expected two values, found " << b.type(2);
   Value indices = b.emit.insertAxes(b.input(0), *axis), off = pick(b, 2, 0), on = pick(b, 2, 1);
   Extents result = b.emit.extents(indices);
   result[*axis] = depth;

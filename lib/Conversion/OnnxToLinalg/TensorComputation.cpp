@@ -283,6 +283,8 @@ FailureOr<Value> TensorEmitter::contract(Value lhs, ArrayRef<int64_t> lhsLabels,
     result.push_back(sizes[label]);
 
   Type element = computeType(typeOfTensor(lhs).getElementType());
+  if (Type other = computeType(typeOfTensor(rhs).getElementType()); other != element)
+    return error() << "product of " << element << " and " << other;
   ScalarBody host{builder, false};
   Value start = fill(result, host.constant(0, element));
   SmallVector<AffineMap> maps = {mapOf(lhsLabels), mapOf(rhsLabels), mapOf(resultLabels)};

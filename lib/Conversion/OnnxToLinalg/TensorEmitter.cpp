@@ -202,7 +202,8 @@ Value TensorEmitter::reshape(Value tensor, ArrayRef<Value> target) {
       tensor::ExpandShapeOp::create(builder, targetType, flat, mergeAll(target.size()), foldResults(known)), target);
 }
 
-/// Groups `rank` dimensions so that each group holds one that is not in `units`, which are the others; empty if all are.
+/// Groups `rank` dimensions so that each group holds one that is not in `units`, which are the others; empty if all
+/// are.
 static SmallVector<ReassociationIndices> groupUnits(int64_t rank, ArrayRef<int64_t> units) {
   SmallVector<ReassociationIndices> groups;
   ReassociationIndices leading;
@@ -233,8 +234,8 @@ Value TensorEmitter::dropAxes(Value tensor, ArrayRef<int64_t> axes) {
   for (int64_t axis = 0; axis < type.getRank(); ++axis)
     if (!llvm::is_contained(axes, axis))
       shape.push_back(type.getDimSize(axis));
-  return withExtents(tensor::CollapseShapeOp::create(builder, RankedTensorType::get(shape, type.getElementType()), tensor,
-                                                     groupUnits(type.getRank(), axes)),
+  return withExtents(tensor::CollapseShapeOp::create(builder, RankedTensorType::get(shape, type.getElementType()),
+                                                     tensor, groupUnits(type.getRank(), axes)),
                      kept);
 }
 

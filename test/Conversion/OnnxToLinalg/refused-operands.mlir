@@ -241,3 +241,60 @@ func.func @scale(%x: tensor<3x8xf32>, %w: tensor<3x8xf32>) -> tensor<3x8xf32> {
   %0 = onnx.node "RMSNormalization"(%x, %w) {version = 23 : i64} : (tensor<3x8xf32>, tensor<3x8xf32>) -> tensor<3x8xf32>
   return %0 : tensor<3x8xf32>
 }
+
+// -----
+func.func @mixed(%x: tensor<8xf32>, %y: tensor<8xi32>) -> tensor<8xf32> {
+  // expected-error @+1 {{expected inputs of one element type, found 'f32' and 'i32'}}
+  %0 = onnx.node "Add"(%x, %y) {version = 14 : i64} : (tensor<8xf32>, tensor<8xi32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+func.func @condition(%c: tensor<8xi32>, %x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{expected a condition of booleans, found 'tensor<8xi32>'}}
+  %0 = onnx.node "Where"(%c, %x, %x) {version = 16 : i64} : (tensor<8xi32>, tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+func.func @product_types(%x: tensor<2x2xf32>, %y: tensor<2x2xf64>) -> tensor<2x2xf32> {
+  // expected-error @+1 {{product of 'f32' and 'f64'}}
+  %0 = onnx.node "MatMul"(%x, %y) {version = 13 : i64} : (tensor<2x2xf32>, tensor<2x2xf64>) -> tensor<2x2xf32>
+  return %0 : tensor<2x2xf32>
+}
+
+// -----
+func.func @batch(%x: tensor<8xf32>, %i: tensor<3x1xi64>) -> tensor<*xf32> {
+  // expected-error @+1 {{attribute batch_dims: 1 is out of range for ranks 1 and 2}}
+  %0 = onnx.node "GatherND"(%x, %i) {version = 13 : i64, attrs = {batch_dims = 1 : i64}} : (tensor<8xf32>, tensor<3x1xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @index_rank(%x: tensor<8xf32>, %i: tensor<3x1xi64>) -> tensor<*xf32> {
+  // expected-error @+1 {{expected indices of rank 1, found 'tensor<3x1xi64>'}}
+  %0 = onnx.node "GatherElements"(%x, %i) {version = 13 : i64} : (tensor<8xf32>, tensor<3x1xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @hot_values(%i: tensor<8xi64>, %v: tensor<1xf32>) -> tensor<*xf32> {
+  %d = onnx.constant dense<4> : tensor<i64> : tensor<i64>
+  // expected-error @+1 {{input 2: expected two values, found 'tensor<1xf32>'}}
+  %0 = onnx.node "OneHot"(%i, %d, %v) {version = 11 : i64} : (tensor<8xi64>, tensor<i64>, tensor<1xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @conv_pads(%x: tensor<1x4x8xf32>, %w: tensor<4x4x2xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{expected pads, strides and dilations of 1 dimensions, none negative}}
+  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64, attrs = {pads = array<i64: 1>}} : (tensor<1x4x8xf32>, tensor<4x4x2xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @conv_weight(%x: tensor<1x4x8xf32>, %w: tensor<?x4x2xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{expected a weight of static shape, found 'tensor<?x4x2xf32>'}}
+  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64} : (tensor<1x4x8xf32>, tensor<?x4x2xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
