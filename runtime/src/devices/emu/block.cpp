@@ -111,7 +111,7 @@ void Block::arrive(Warp &warp, const Instruction &instruction, uint32_t number, 
                      barrier.threads);
   barrier.threads = threads;
   ++barrier.arrivedWarps;
-  warp.waitAtBarrier(number);
+  warp.waitAtBarrier(number, instruction.line);
 }
 
 void Block::releaseBarriers() {

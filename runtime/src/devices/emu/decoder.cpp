@@ -1,7 +1,7 @@
 // Names, immediates and special registers become register slots.
 #include "devices/emu/decoder.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace moert::emu {
 namespace {
@@ -20,18 +20,14 @@ Status refuseAt(uint32_t line, std::string_view what, std::string_view name) {
   return failure(MOERT_UNSUPPORTED, "line ", line, ": ", what, " '", name, "'");
 }
 
-// Splits `%rd12` into `%rd` and 12.
-bool splitNumber(std::string_view name, std::string_view &family, uint32_t &number) {
-  size_t digits = name.size();
-  while (digits && name[digits - 1] >= '0' && name[digits - 1] <= '9')
-    --digits;
-  if (digits == name.size() || name.size() - digits > 6)
-    return false;
-  family = name.substr(0, digits);
-  number = 0;
-  for (char c : name.substr(digits))
-    number = number * 10 + static_cast<uint32_t>(c - '0');
-  return true;
+// Whether a number is one of `bytes` bytes, signed or not; a predicate is 0 or 1.
+bool fits(uint64_t bits, uint32_t bytes) {
+  if (bytes == 8)
+    return true;
+  if (bytes == 0)
+    return bits <= 1;
+  const uint64_t signs = bits >> (8 * bytes - 1);
+  return signs <= 1 || signs == ~uint64_t(0) >> (8 * bytes - 1);
 }
 
 } // namespace
@@ -40,38 +36,34 @@ Status Names::addRegisters(const RegisterSyntax &syntax) {
   Type type;
   if (!parseType(syntax.type, type))
     return refuseAt(syntax.line, "unknown type", syntax.type);
-  const RegisterName added = {kernel.registerCount, type};
-  const bool isNew = syntax.count ? families.emplace(syntax.name, added).second
-                                  : registers.emplace(syntax.name, added).second;
-  if (!isNew)
-    return refuseAt(syntax.line, "second declaration of", syntax.name);
-  if (syntax.count)
-    familySizes.emplace(syntax.name, syntax.count);
-  kernel.registerCount += syntax.count ? syntax.count : 1;
+  for (uint32_t i = 0; i < std::max(syntax.count, uint32_t(1)); ++i) {
+    const std::string name = std::string(syntax.name) + (syntax.count ? std::to_string(i) : "");
+    if (!registers.emplace(name, RegisterName{kernel.registerCount++, type}).second)
+      return refuseAt(syntax.line, "second declaration of", name);
+  }
   return Status::success();
 }
 
-Status Names::addVariable(const VariableSyntax &syntax, uint64_t address) {
-  if (!variables.emplace(syntax.name, Variable{syntax.space, address}).second)
+Status Names::addVariable(const VariableSyntax &syntax, uint64_t address, uint64_t bytes) {
+  if (!variables.emplace(syntax.name, Variable{syntax.space, address, bytes}).second)
     return refuseAt(syntax.line, "second declaration of", syntax.name);
   return Status::success();
 }
 
-Status Names::addParameter(const VariableSyntax &syntax, uint32_t offset) { return addVariable(syntax, offset); }
+Status Names::addLabel(const LabelSyntax &syntax) {
+  if (!labels.emplace(syntax.name, static_cast<uint32_t>(syntax.instruction)).second)
+    return refuseAt(syntax.line, "second declaration of", syntax.name);
+  return Status::success();
+}
+
+uint32_t Names::findLabel(std::string_view name) const {
+  const auto found = labels.find(name);
+  return found == labels.end() ? noInstruction : found->second;
+}
 
 const Names::RegisterName *Names::findRegister(std::string_view name) const {
-  if (auto found = registers.find(name); found != registers.end())
-    return &found->second;
-  std::string_view family;
-  uint32_t number;
-  if (!splitNumber(name, family, number))
-    return nullptr;
-  const auto found = families.find(family);
-  if (found == families.end() || number >= familySizes.find(family)->second)
-    return nullptr;
-  // Remembered, so that the next look-up is one step.
-  auto &known = const_cast<Names *>(this)->registers;
-  return &known.emplace(name, RegisterName{found->second.slot + number, found->second.type}).first->second;
+  const auto found = registers.find(std::string(name));
+  return found == registers.end() ? nullptr : &found->second;
 }
 
 const Names::Variable *Names::findVariable(std::string_view name) const {
@@ -154,7 +146,10 @@ Status Decoder::takeValue(const OperandSyntax &from, Type type, bool mayBeWider,
   case OperandSyntax::Kind::Integer:
     if (isFloat(type))
       return refuse("integer in place of a .", getName(type), " value");
-    addSlot(names.getConstant(bytes == 8 || bytes == 0 ? from.bits : from.bits & ((uint64_t(1) << (8 * bytes)) - 1), bytes));
+    if (!fits(from.bits, bytes))
+      return refuse("number does not fit .", getName(type));
+    addSlot(names.getConstant(bytes == 0 || bytes == 8 ? from.bits : from.bits & ((uint64_t(1) << (8 * bytes)) - 1),
+                              bytes));
     return Status::success();
   case OperandSyntax::Kind::Float32:
   case OperandSyntax::Kind::Float64:
@@ -213,17 +208,18 @@ Status Decoder::takeVector(Type type, size_t count, bool isDestination) {
   return Status::success();
 }
 
-Status Decoder::takeAddress() {
+Status Decoder::takeAddress(size_t which) {
   const OperandSyntax *from;
   MOERT_TRY(next(from));
   if (from->kind != OperandSyntax::Kind::Address)
     return refuse("expected an address");
-  instruction.immediate = static_cast<int64_t>(from->bits);
-  if (from->name.empty() || names.findVariable(from->name)) {
-    const Names::Variable *variable = from->name.empty() ? nullptr : names.findVariable(from->name);
-    if (variable && variable->space == ".param")
-      return refuse("address of parameter '", from->name, "'");
-    addSlot(names.getConstant(variable ? variable->address : 0, 8));
+  AddressOperand &address = instruction.addresses[which];
+  address.offset = static_cast<int64_t>(from->bits);
+  const Names::Variable *variable = names.findVariable(from->name);
+  if (variable && variable->space == ".param")
+    return refuse("address of parameter '", from->name, "'");
+  if (variable || from->name.empty()) {
+    address.base = names.getConstant(variable ? variable->address : 0, 8);
     return Status::success();
   }
   const Names::RegisterName *base = names.findRegister(from->name);
@@ -231,20 +227,29 @@ Status Decoder::takeAddress() {
     return refuse("unknown name '", from->name, "'");
   if (getBytes(base->type) < 4)
     return refuse("register '", from->name, "' is .", getName(base->type), ", expected 32 or 64 bits");
-  instruction.hasWideAddress = getBytes(base->type) == 8;
-  addSlot(base->slot);
+  address.base = base->slot;
+  address.isWide = getBytes(base->type) == 8;
   return Status::success();
 }
 
-Status Decoder::takeParameter() {
+Status Decoder::takeParameter(uint32_t bytes) {
   const OperandSyntax *from;
   MOERT_TRY(next(from));
   const Names::Variable *variable =
       from->kind == OperandSyntax::Kind::Address ? names.findVariable(from->name) : nullptr;
   if (!variable || variable->space != ".param")
     return refuse("expected the address of a parameter by name");
+  if (from->bits > variable->bytes || bytes > variable->bytes - from->bits || from->bits % bytes)
+    return refuse(bytes, " bytes at offset ", static_cast<int64_t>(from->bits), " of a parameter of ", variable->bytes);
   instruction.immediate = static_cast<int64_t>(variable->address + from->bits);
   return Status::success();
+}
+
+Status Decoder::takeLabel(uint32_t &target) {
+  const OperandSyntax *from;
+  MOERT_TRY(next(from));
+  target = from->kind == OperandSyntax::Kind::Name ? names.findLabel(from->name) : noInstruction;
+  return target == noInstruction ? refuse("expected a label") : Status::success();
 }
 
 Status Decoder::takeConstant(int64_t &value) {

@@ -17,9 +17,9 @@ public:
   Names(Kernel &kernel) : kernel(kernel) {}
 
   Status addRegisters(const RegisterSyntax &syntax);
-  // `address` is relative to the window of the variable's space.
-  Status addVariable(const VariableSyntax &syntax, uint64_t address);
-  Status addParameter(const VariableSyntax &syntax, uint32_t offset);
+  // `address` is relative to the window of the variable's space, or to the first parameter.
+  Status addVariable(const VariableSyntax &syntax, uint64_t address, uint64_t bytes);
+  Status addLabel(const LabelSyntax &syntax);
 
   struct RegisterName {
     Slot slot;
@@ -27,10 +27,12 @@ public:
   };
   struct Variable {
     std::string_view space;
-    uint64_t address;
+    uint64_t address, bytes;
   };
   const RegisterName *findRegister(std::string_view name) const;
   const Variable *findVariable(std::string_view name) const;
+  // Index of the instruction behind a label, or noInstruction.
+  uint32_t findLabel(std::string_view name) const;
   // A register that holds `bits` in every lane; `bytes` is the size of a lane, 0 for a predicate.
   Slot getConstant(uint64_t bits, uint32_t bytes);
   Slot getSpecial(SpecialRegister special);
@@ -39,10 +41,9 @@ private:
   Slot addConstant(ConstantRegister constant);
 
   Kernel &kernel;
-  std::unordered_map<std::string_view, RegisterName> registers;
-  std::map<std::string, RegisterName, std::less<>> families; // `%r` of `%r<8>`: first slot
-  std::map<std::string, uint32_t, std::less<>> familySizes;
+  std::unordered_map<std::string, RegisterName> registers;
   std::unordered_map<std::string_view, Variable> variables;
+  std::unordered_map<std::string_view, uint32_t> labels;
   std::map<std::pair<uint64_t, uint32_t>, Slot> constants;
   std::map<SpecialRegister, Slot> specials;
 };
@@ -60,7 +61,8 @@ public:
   // The remaining modifiers must be these.
   Status takeModifiers(std::initializer_list<std::string_view> modifiers);
 
-  // Operands, into the next slot of the instruction. A register must be as wide as `type`, or at least so if `mayBeWider`.
+  // Operands, into the next slot of the instruction. A register must be as wide as `type`, or at least so if
+  // `mayBeWider`.
   Status takeDestination(Type type);
   Status takeSource(Type type);
   // The register's own width is returned in `bytes`.
@@ -68,15 +70,14 @@ public:
   Status takeWideSource(Type type, uint32_t &bytes);
   // `{a, b}` of exactly, or between one and, `count` registers.
   Status takeVector(Type type, size_t count, bool isDestination);
-  Status takeAddress();
-  // `[name+offset]` of a parameter: its offset becomes the immediate.
-  Status takeParameter();
+  // Becomes address number `which` of the instruction.
+  Status takeAddress(size_t which = 0);
+  // `[name+offset]` of `bytes` bytes of a parameter: their offset becomes the immediate.
+  Status takeParameter(uint32_t bytes);
+  Status takeLabel(uint32_t &target);
   Status takeConstant(int64_t &value);
-  bool atVector() const { return operand < syntax.operands.size() && peek().kind == OperandSyntax::Kind::Vector; }
   bool atEnd() const { return operand == syntax.operands.size(); }
-  const OperandSyntax &peek() const { return syntax.operands[operand]; }
   void skip() { ++operand; }
-  size_t getSlotCount() const { return slot; }
   void addSlot(Slot value) { instruction.slots[slot++] = value; }
   // All modifiers and operands must have been taken.
   Status finish() const;

@@ -43,8 +43,8 @@ Status Emulator::launch(const Kernel &kernel, const LaunchShape &shape, std::spa
   for (uint32_t z = 0; z < shape.grid.z; ++z)
     for (uint32_t y = 0; y < shape.grid.y; ++y)
       for (uint32_t x = 0; x < shape.grid.x; ++x)
-        MOERT_TRY(Block(memory, kernel, shape, parameters, {x, y, z})
-                      .run(options.seed, options.instructionLimit, report));
+        MOERT_TRY(
+            Block(memory, kernel, shape, parameters, {x, y, z}).run(options.seed, options.instructionLimit, report));
   return Status::success();
 }
 

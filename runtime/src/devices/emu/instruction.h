@@ -1,6 +1,7 @@
 // A decoded instruction: what to call, and where its operands lie. Nothing is looked up by name after loading.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace moert::emu {
@@ -24,15 +25,23 @@ using Handler = void (*)(Warp &warp, const Instruction &instruction, LaneMask ma
 constexpr uint32_t noInstruction = ~uint32_t(0);
 constexpr size_t maxOperands = 14; // of mma.sync
 
+// `[base+offset]`.
+struct AddressOperand {
+  Slot base = noSlot;
+  bool isWide = true; // the base has 64 bits, not 32
+  int64_t offset = 0;
+};
+
 struct Instruction {
   Handler execute = nullptr;
   std::array<Slot, maxOperands> slots = {}; // destinations first, vectors spread out
   Slot guard = noSlot;
   bool isGuardNegated = false;
-  bool hasWideAddress = true; // the address register has 64 bits, not 32
-  uint8_t width = 1;          // elements of a vector, matrices of ldmatrix
+  bool isExit = false;
+  uint8_t width = 1; // elements of a vector, matrices of ldmatrix
   uint32_t line = 0;
-  int64_t immediate = 0; // offset of the address, or what the handler says
+  std::array<AddressOperand, 2> addresses;
+  int64_t immediate = 0; // what the handler says
   // Of branches: where they go, and where the lanes meet again (noInstruction: nowhere).
   uint32_t target = noInstruction, reconvergence = noInstruction;
 };

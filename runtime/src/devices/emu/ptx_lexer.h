@@ -10,7 +10,7 @@ namespace moert::emu {
 
 struct Token {
   enum class Kind : uint8_t {
-    Word,   // identifiers, directives, registers and mnemonics with their dots: `add.s32`, `%tid.x`, `.reg`, `$L__BB0_1`
+    Word, // identifiers, directives, registers and mnemonics with their dots: `add.s32`, `%tid.x`, `.reg`, `$L__BB0_1`
     Number, // as written: `12`, `7.0`, `0x1F`, `0f3F800000`
     Mark,   // one of []{}()<>,;:@!+-=
     End,

@@ -9,8 +9,22 @@
 
 namespace moert::emu {
 
-enum class SpecialRegister : uint8_t { TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaidX, CtaidY, CtaidZ, NctaidX, NctaidY,
-                                       NctaidZ, Laneid, Warpid };
+enum class SpecialRegister : uint8_t {
+  TidX,
+  TidY,
+  TidZ,
+  NtidX,
+  NtidY,
+  NtidZ,
+  CtaidX,
+  CtaidY,
+  CtaidZ,
+  NctaidX,
+  NctaidY,
+  NctaidZ,
+  Laneid,
+  Warpid
+};
 
 // A register that is filled when a warp starts.
 struct ConstantRegister {
@@ -36,7 +50,7 @@ struct Kernel {
   uint32_t parameterBytes = 0;
   uint64_t sharedBytes = 0; // without what the launch adds at its end
   bool hasDynamicShared = false;
-  uint64_t localBytes = 0; // of a lane
+  uint64_t localBytes = 0;                               // of a lane
   std::array<uint32_t, 3> maxThreads = {}, threads = {}; // zeros if not given
 };
 

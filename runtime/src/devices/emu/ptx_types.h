@@ -6,9 +6,29 @@
 
 namespace moert::emu {
 
-enum class Type : uint8_t { Pred, B8, B16, B32, B64, U8, U16, U32, U64, S8, S16, S32, S64, F16, BF16, F16x2, BF16x2, F32, F64 };
+enum class Type : uint8_t {
+  Pred,
+  B8,
+  B16,
+  B32,
+  B64,
+  U8,
+  U16,
+  U32,
+  U64,
+  S8,
+  S16,
+  S32,
+  S64,
+  F16,
+  BF16,
+  F16x2,
+  BF16x2,
+  F32,
+  F64
+};
 
-constexpr std::string_view typeNames[] = {"pred", "b8",  "b16", "b32", "b64", "u8",  "u16",   "u32",    "u64", "s8",
+constexpr std::string_view typeNames[] = {"pred", "b8",  "b16", "b32", "b64",  "u8",    "u16",    "u32", "u64", "s8",
                                           "s16",  "s32", "s64", "f16", "bf16", "f16x2", "bf16x2", "f32", "f64"};
 
 constexpr bool parseType(std::string_view name, Type &type) {
@@ -35,8 +55,8 @@ constexpr bool isBits(Type type) { return type >= Type::B8 && type <= Type::B64;
 constexpr bool isFloat(Type type) { return type >= Type::F16; }
 
 template <unsigned Bytes>
-using Unsigned = std::conditional_t<
-    Bytes == 1, uint8_t,
-    std::conditional_t<Bytes == 2, uint16_t, std::conditional_t<Bytes == 4, uint32_t, uint64_t>>>;
+using Unsigned =
+    std::conditional_t<Bytes == 1, uint8_t,
+                       std::conditional_t<Bytes == 2, uint16_t, std::conditional_t<Bytes == 4, uint32_t, uint64_t>>>;
 
 } // namespace moert::emu

@@ -119,12 +119,11 @@ void Warp::exit(LaneMask mask) {
     pc = paths.back().pc;
 }
 
-void Warp::waitAtBarrier(uint32_t number) {
+void Warp::waitAtBarrier(uint32_t number, uint32_t line) {
   barrier = number;
+  barrierLine = line;
   state = State::AtBarrier;
 }
-
-uint32_t Warp::getLine() const { return kernel.code[pc ? pc - 1 : 0].line; }
 
 void Warp::setFault(const Instruction &instruction, uint32_t lane, std::string_view message) {
   if (state == State::Failed)
@@ -151,32 +150,29 @@ bool Warp::checkConverged(const Instruction &instruction, LaneMask mask) {
   return false;
 }
 
-std::byte *Warp::access(Space space, uint32_t lane, uint64_t address, uint64_t size, const Instruction &instruction,
-                        Region *&region) {
-  uint64_t offset = address;
+Region *Warp::access(Space space, uint32_t lane, uint64_t &address, uint64_t size, uint64_t alignment,
+                     const Instruction &instruction) {
   if (space == Space::Generic) {
     space = address < sharedWindow ? Space::Global : address < localWindow ? Space::Shared : Space::Local;
-    offset -= space == Space::Global ? 0 : space == Space::Shared ? sharedWindow : localWindow;
+    address -= space == Space::Global ? 0 : space == Space::Shared ? sharedWindow : localWindow;
   }
-  if (offset & (size - 1)) {
-    fail(instruction, lane, "access to ", size, " bytes at ", getName(space), " address ", formatHex(address),
-         " is not aligned");
-    return nullptr;
-  }
+  Region *region = nullptr;
   if (space == Space::Global) {
-    if (!lastGlobal || !lastGlobal->contains(offset, size))
-      lastGlobal = block.getGlobal().find(offset);
+    if (!lastGlobal || !lastGlobal->contains(address, size))
+      lastGlobal = block.getGlobal().find(address);
     region = lastGlobal;
   } else if (space == Space::Shared) {
     region = &block.getShared();
-  } else {
-    region = locals.empty() ? nullptr : &locals[lane];
+  } else if (!locals.empty()) {
+    region = &locals[lane];
   }
-  if (region && region->contains(offset, size))
-    return region->data(offset);
+  const bool isAligned = (address & (alignment - 1)) == 0;
+  if (isAligned && region && region->contains(address, size))
+    return region;
   fail(instruction, lane, "access to ", size, " bytes at ", getName(space), " address ", formatHex(address),
-       region ? " runs out of " + std::to_string(region->getSize()) + " bytes at " + formatHex(region->getBase())
-              : std::string(" is outside of every allocation"));
+       !isAligned ? " is not aligned"
+       : region   ? " runs out of " + std::to_string(region->getSize()) + " bytes at " + formatHex(region->getBase())
+                  : std::string(" is outside of every allocation"));
   return nullptr;
 }
 

@@ -36,18 +36,22 @@ public:
   LaneMask &predicate(Slot slot) { return *reinterpret_cast<LaneMask *>(registers[slot].bytes); }
   // Lanes whose value was never written or depends on one that was not.
   LaneMask poison(Slot slot) const { return poisons[slot]; }
-  void setPoison(Slot slot, LaneMask mask, LaneMask value) {
-    poisons[slot] = (poisons[slot] & ~mask) | (value & mask);
-  }
+  void setPoison(Slot slot, LaneMask mask, LaneMask value) { poisons[slot] = (poisons[slot] & ~mask) | (value & mask); }
 
+  LaneMask getActive() const { return paths.back().mask; }
   void branch(const Instruction &instruction, LaneMask taken, LaneMask notTaken);
   void exit(LaneMask mask);
-  void waitAtBarrier(uint32_t barrier);
+  void waitAtBarrier(uint32_t barrier, uint32_t line);
   void release() { state = State::Ready; }
 
-  // The bytes at `address` of a lane, or null after a fault. `region` is where they lie.
-  std::byte *access(Space space, uint32_t lane, uint64_t address, uint64_t size, const Instruction &instruction,
-                    Region *&region);
+  uint64_t getAddress(const AddressOperand &operand, uint32_t lane) {
+    const uint64_t base = operand.isWide ? lanes<uint64_t>(operand.base)[lane] : lanes<uint32_t>(operand.base)[lane];
+    return base + static_cast<uint64_t>(operand.offset);
+  }
+  // The region that holds `size` bytes at `address` of a lane, or null after a fault. A generic address becomes one of
+  // its space. `alignment` is a power of two.
+  Region *access(Space space, uint32_t lane, uint64_t &address, uint64_t size, uint64_t alignment,
+                 const Instruction &instruction);
   void beginCopy(uint32_t lane, const PendingCopy &copy) { copies[lane].open.push_back(copy); }
   void commitCopies(LaneMask mask);
   // Lands what a lane has committed except its `remaining` latest groups.
@@ -67,7 +71,8 @@ public:
 
   State getState() const { return state; }
   uint32_t getBarrier() const { return barrier; }
-  uint32_t getLine() const;
+  // Line of the barrier it waits at, else of the instruction it would run next.
+  uint32_t getLine() const { return state == State::AtBarrier ? barrierLine : kernel.code[pc].line; }
   const Status &getFault() const { return fault; }
   uint64_t getInstructions() const { return instructions; }
   uint64_t getLaneInstructions() const { return laneInstructions; }
@@ -96,7 +101,7 @@ private:
   LaneMask live;           // lanes that have not ended
   uint32_t pc = 0;
   State state = State::Ready;
-  uint32_t index, barrier = 0;
+  uint32_t index, barrier = 0, barrierLine = 0;
   Region *lastGlobal = nullptr;
   std::vector<Region> locals; // by lane
   std::array<LaneCopies, warpSize> copies;

@@ -1,0 +1,97 @@
+// Loads, stores, address spaces and asynchronous copies that work.
+#include "emu_fixture.h"
+
+#include <numeric>
+
+namespace moert::emu {
+namespace {
+
+using MemoryTest = EmuTest;
+
+std::vector<uint32_t> count(uint32_t size) {
+  std::vector<uint32_t> values(size);
+  std::iota(values.begin(), values.end(), 1);
+  return values;
+}
+
+TEST_F(MemoryTest, Vectors) {
+  const uint64_t input = upload(count(128)), output = allocate<uint32_t>(128);
+  const std::string body =
+      "mad.wide.u32 %d1, %r0, 16, %in0; mad.wide.u32 %d2, %r0, 16, %in1;\n"
+      "ld.global.v4.b32 {%r1, %r2, %r3, %r4}, [%d1]; ld.global.nc.v2.b64 {%d3, %d4}, [%d1];\n"
+      "st.global.v2.b32 [%d2], {%r2, %r1}; mov.b64 {%r5, %r6}, %d4; st.global.v2.b32 [%d2+8], {%r6, %r5};";
+  const Status status = launch(makeKernel(body, 2), {input, output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  const auto values = download<uint32_t>(output, 128);
+  for (uint32_t i = 0; i < 128; ++i)
+    EXPECT_EQ(values[i], (i ^ 1) + 1);
+}
+
+TEST_F(MemoryTest, NarrowLoadsFillTheRegister) {
+  const uint64_t input = upload(std::vector<uint8_t>(32, 0x80)), output = allocate<uint32_t>(64);
+  const std::string body = "cvt.u64.u32 %d1, %r0; add.s64 %d1, %d1, %in0; ld.global.b8 %h1, [%d1];\n"
+                           "ld.global.s8 %r1, [%d1]; cvt.u32.u16 %r2, %h1;\n"
+                           "mad.wide.u32 %d2, %r0, 8, %in1; st.global.v2.b32 [%d2], {%r1, %r2};";
+  const Status status = launch(makeKernel(body, 2), {input, output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  const auto values = download<uint32_t>(output, 64);
+  EXPECT_EQ(values[0], 0xffffff80u);
+  EXPECT_EQ(values[1], 0x80u);
+}
+
+TEST_F(MemoryTest, GenericAddressesReachEverySpace) {
+  const uint64_t output = allocate<uint32_t>(32);
+  const std::string body =
+      "mov.b64 %d1, tile; cvta.shared.u64 %d2, %d1; mad.wide.u32 %d3, %r0, 4, %d2; st.b32 [%d3], %r0;\n"
+      "mov.b64 %d4, depot; cvta.local.u64 %d5, %d4; ld.b32 %r1, [%d3]; st.b32 [%d5+4], %r1; ld.local.b32 %r2, "
+      "[%d4+4];\n"
+      "cvta.to.global.u64 %d6, %in0; mad.wide.u32 %d7, %r0, 4, %d6; st.global.b32 [%d7], %r2;";
+  const Status status =
+      launch(makeKernel(body, 1, ".shared .align 4 .b8 tile[128]; .local .align 8 .b8 depot[8];"), {output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  const auto values = download<uint32_t>(output, 32);
+  for (uint32_t i = 0; i < 32; ++i)
+    EXPECT_EQ(values[i], i);
+}
+
+TEST_F(MemoryTest, DynamicSharedMemoryLiesBehindTheRest) {
+  const uint64_t output = allocate<uint32_t>(32);
+  const std::string body = "mov.b64 %d1, dynamic; mad.wide.u32 %d2, %r0, 4, %d1; st.shared.b32 [%d2], %r0;\n"
+                           "ld.shared.b32 %r1, [%d2]; mad.wide.u32 %d3, %r0, 4, %in0; st.global.b32 [%d3], %r1;";
+  std::string ptx = makeKernel(body, 1, ".shared .align 4 .b8 tile[20];");
+  ptx.insert(ptx.find(".visible"), ".extern .shared .align 16 .b8 dynamic[]; ");
+  const Status status = launch(ptx, {output}, {{}, {32}, 128});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  EXPECT_EQ(download<uint32_t>(output, 32)[31], 31u);
+}
+
+TEST_F(MemoryTest, CopiesLandWhenAwaited) {
+  const uint64_t input = upload(count(128)), output = allocate<uint32_t>(128);
+  // Two groups; the first is used while the second is under way. The second is cut to 4 of 16 bytes.
+  const std::string body =
+      "mad.wide.u32 %d1, %r0, 16, %in0; mov.b64 %d2, tile; mad.wide.u32 %d3, %r0, 16, %d2; mul.wide.u32 %d5, %r0, 16;\n"
+      "add.s64 %d6, %in1, %d5;\n"
+      "cp.async.ca.shared.global [%d3], [%d1], 8; cp.async.commit_group;\n"
+      "cp.async.ca.shared.global [%d3+8], [%d1+8], 8, 4; cp.async.commit_group;\n"
+      "cp.async.wait_group 1; ld.shared.v2.b32 {%r1, %r2}, [%d3]; st.global.v2.b32 [%d6], {%r1, %r2};\n"
+      "cp.async.wait_all; ld.shared.v2.b32 {%r1, %r2}, [%d3+8]; st.global.v2.b32 [%d6+8], {%r1, %r2};";
+  const Status status = launch(makeKernel(body, 2, ".shared .align 16 .b8 tile[512];"), {input, output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  const auto values = download<uint32_t>(output, 128);
+  for (uint32_t i = 0; i < 128; ++i)
+    EXPECT_EQ(values[i], i % 4 == 3 ? 0 : i + 1);
+}
+
+TEST_F(MemoryTest, HostReadsOnlyWhatWasWritten) {
+  const uint64_t output = allocate<uint32_t>(32);
+  std::vector<std::byte> bytes(128);
+  const Status status = emulator.getMemory().read(output, bytes);
+  EXPECT_EQ(status.getCode(), MOERT_RUN_FAILED);
+  EXPECT_NE(status.getMessage().find("was never written"), std::string::npos);
+  EXPECT_FALSE(emulator.getMemory().write(output + 1, bytes).ok());
+  EXPECT_TRUE(emulator.getMemory().release(output).ok());
+  EXPECT_FALSE(emulator.getMemory().release(output).ok());
+}
+
+} // namespace
+} // namespace moert::emu
