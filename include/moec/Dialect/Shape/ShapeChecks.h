@@ -1,7 +1,7 @@
 //===- ShapeChecks.h - constraints on tensor types, and result extents ------===//
 //
-// What the verifiers and shape inference of the moe and nn dialects share: each constraint of an op has a label (C1, C2, …)
-// in its documentation, and a breach is reported with it. Extents that are dynamic on either side agree.
+// What the verifiers and shape inference of the moe and nn dialects share: each constraint of an op has a label (C1,
+// C2, …) in its documentation, and a breach is reported with it. Extents that are dynamic on either side agree.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_DIALECT_SHAPE_SHAPECHECKS_H
