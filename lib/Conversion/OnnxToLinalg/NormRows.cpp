@@ -20,7 +20,16 @@ static Value sumOf(Binder &b, Value x, int64_t axis) {
 // Softmax
 //===----------------------------------------------------------------------===//
 
+/// The kernels of nn know storage types of f32.
+static LogicalResult requireF32Arithmetic(Binder &b, Type element) {
+  if (computeType(element).isF32())
+    return success();
+  return b.error() << "elements of type " << element << " are not supported";
+}
+
 static LogicalResult lowerSoftmax(Binder &b) {
+  if (failed(requireF32Arithmetic(b, b.element(0))))
+    return failure();
   Value x = b.input(0);
   int64_t rank = b.rank(0);
   FailureOr<int64_t> axis = b.axis(-1, rank);
@@ -79,6 +88,8 @@ static FailureOr<Value> flattenWeight(Binder &b, Value weight, ArrayRef<Value> n
 static FailureOr<NormInputs> bindNorm(Binder &b, Value x, int64_t axis, Value weight, Value bias) {
   NormInputs inputs;
   Type element = b.resultElement(0);
+  if (failed(requireF32Arithmetic(b, element)))
+    return failure();
   inputs.extents = b.emit.extents(x);
   inputs.outer = Extents(ArrayRef(inputs.extents).take_front(axis));
   auto normalized = ArrayRef(inputs.extents).drop_front(axis);

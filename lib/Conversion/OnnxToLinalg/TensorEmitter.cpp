@@ -290,9 +290,11 @@ Value TensorEmitter::slice(Value tensor, ArrayRef<Value> offsets, ArrayRef<Value
   for (Value size : sizes)
     known.push_back(index.representative(size));
   // The verifier has no offset to accept in a dimension of extent 0.
+  Type element = typeOfTensor(tensor).getElementType();
   if (llvm::any_of(known, [](Value size) { return IndexArithmetic::isConstant(size, 0); }))
-    return empty(sizes, typeOfTensor(tensor).getElementType());
-  auto type = typeOf(sizes, typeOfTensor(tensor).getElementType());
+    return compute(splat(0, {}, element), sizes, element, /*isUnsigned=*/false,
+                   [](ScalarBody &, ValueRange values) { return values[0]; });
+  auto type = typeOf(sizes, element);
   return withExtents(tensor::ExtractSliceOp::create(builder, type, tensor, foldResults(offsets), foldResults(known),
                                                     foldResults(strides)),
                      sizes);
@@ -323,15 +325,16 @@ FailureOr<Value> TensorEmitter::concat(ArrayRef<Value> tensors, int64_t axis) {
       result[position] = *common;
     }
   }
-  if (tensors.size() == 1)
-    return tensors.front();
   SmallVector<Value> operands;
   Type element = typeOfTensor(tensors.front()).getElementType();
   for (Value tensor : tensors) {
     Extents sizes = result;
     sizes[axis] = extent(tensor, axis);
-    operands.push_back(castTo(tensor, typeOf(sizes, element)));
+    if (!IndexArithmetic::isConstant(sizes[axis], 0))
+      operands.push_back(castTo(tensor, typeOf(sizes, element)));
   }
+  if (operands.size() < 2)
+    return operands.empty() ? tensors.front() : operands.front();
   auto inferred = tensor::ConcatOp::inferResultType(axis, TypeRange(ValueRange(operands)));
   Value joined = withExtents(tensor::ConcatOp::create(builder, inferred, axis, operands), result);
   return castTo(joined, typeOf(result, element));

@@ -62,3 +62,13 @@ func.func @concat(%x: tensor<?x4xf32>, %y: tensor<2x4xf32>) -> tensor<?x4xf32> {
   %0 = onnx.node "Concat"(%x, %y) {version = 13 : i64, attrs = {axis = -2 : i64}} : (tensor<?x4xf32>, tensor<2x4xf32>) -> tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
 }
+
+// A slice of nothing adds nothing.
+// CHECK-LABEL: func.func @nothing
+// CHECK-NEXT: return %arg0
+func.func @nothing(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %a = onnx.constant dense<4> : tensor<1xi64> : tensor<1xi64>
+  %0 = onnx.node "Slice"(%x, %a, %a) {version = 13 : i64} : (tensor<4xf32>, tensor<1xi64>, tensor<1xi64>) -> tensor<0xf32>
+  %1 = onnx.node "Concat"(%x, %0) {version = 13 : i64, attrs = {axis = 0 : i64}} : (tensor<4xf32>, tensor<0xf32>) -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}

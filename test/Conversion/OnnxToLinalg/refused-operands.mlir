@@ -298,3 +298,10 @@ func.func @conv_weight(%x: tensor<1x4x8xf32>, %w: tensor<?x4x2xf32>) -> tensor<*
   %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64} : (tensor<1x4x8xf32>, tensor<?x4x2xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+func.func @softmax(%x: tensor<8xf64>) -> tensor<8xf64> {
+  // expected-error @+1 {{elements of type 'f64' are not supported}}
+  %0 = onnx.node "Softmax"(%x) {version = 13 : i64} : (tensor<8xf64>) -> tensor<8xf64>
+  return %0 : tensor<8xf64>
+}
