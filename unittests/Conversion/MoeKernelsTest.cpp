@@ -2,7 +2,6 @@
 
 #include "KernelRunner.h"
 
-#include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "gtest/gtest.h"
@@ -507,22 +506,6 @@ TEST_F(MoeKernels, GroupedMatmulReportsRowsOutOfRange) {
                                    Buffer::filled<float>({3, 16}, 0.0f)};
     EXPECT_EQ(kernel.runAll(buffers), 1);
   }
-}
-
-TEST_F(MoeKernels, GroupedMatmulRefusesPackedWeightsInOtherLayouts) {
-  std::string message;
-  mlir::ScopedDiagnosticHandler handler(context.get(), [&](mlir::Diagnostic &diagnostic) {
-    message = diagnostic.str();
-    return mlir::success();
-  });
-  CompiledKernel kernel(*context, R"(
-    func.func @f(%x: tensor<?x4xf32>, %w: tensor<1x2x4x16xf32>) -> tensor<?x16xf32> {
-      %r = moe.grouped_matmul %x by %w columns 32 activation(<kind = swiglu, layout = concatenated>)
-        : (tensor<?x4xf32>, tensor<1x2x4x16xf32>) -> tensor<?x16xf32>
-      return %r : tensor<?x16xf32>
-    })", avx2);
-  EXPECT_FALSE(kernel.isValid());
-  EXPECT_NE(message.find("needs the layout panels"), std::string::npos) << message;
 }
 
 } // namespace

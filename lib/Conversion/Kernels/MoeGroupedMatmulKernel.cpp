@@ -131,10 +131,6 @@ struct GroupedMatmulKernel : step::KernelOpInterface::ExternalModel<GroupedMatmu
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
                           ValueRange operands, ValueRange results, Value begin, Value end) const {
     auto matmul = cast<GroupedMatmulOp>(op);
-    if (matmul.isPacked() && matmul.getActivation().isGated() &&
-        matmul.getActivation().getLayout() != GateLayout::Panels)
-      return op->emitOpError("a packed weight with a gated activation needs the layout panels");
-
     LoopEmitter emit(builder, loc);
     GroupedMatmulTask task(emit, context, matmul, operands, results);
     int64_t blocks = task.grid.columnBlocks;
