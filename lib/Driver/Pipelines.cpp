@@ -22,9 +22,10 @@ using namespace mlir;
 using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
-    "moe-raise-gathered-experts",  "moe-raise-routers",           "moe-raise-norms",
-    "moe-raise-rotary",            "moe-raise-attention",         "moe-place-state", "moe-form-dense-matmul",
-    "moe-encode-weights",          "linalg-fuse-elementwise-ops", "moe-plan-buffers",
+    "moe-raise-gathered-experts", "moe-raise-grouped-experts",   "moe-raise-routers",
+    "moe-raise-norms",            "moe-raise-rotary",            "moe-raise-attention",
+    "moe-place-state",            "moe-form-dense-matmul",       "moe-encode-weights",
+    "linalg-fuse-elementwise-ops", "moe-plan-buffers",
 };
 
 ArrayRef<llvm::StringLiteral> moec::getOptionalPasses() { return optionalPasses; }
@@ -47,6 +48,7 @@ void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options)
   pm.addPass(createRaiseMoeNodes());
   pm.addPass(createCanonicalizerPass());
   addOptional(pm, options, createRaiseGatheredExperts());
+  addOptional(pm, options, createRaiseGroupedExperts());
   // Needs the layers: a router is what their experts and gates come from.
   addOptional(pm, options, createRaiseRouters());
   addOptional(pm, options, createRaiseNorms());

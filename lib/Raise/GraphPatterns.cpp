@@ -55,6 +55,28 @@ std::optional<double> raise::constantSplat(Value value) {
   return first.convertToDouble();
 }
 
+std::optional<double> raise::filledWith(Value value) {
+  value = skipFloatCasts(value);
+  if (onnx::NodeOp expand = producer(value, "Expand"))
+    value = skipFloatCasts(expand.getInputs()[0]);
+  DenseElementsAttr elements = constantElements(value);
+  if (onnx::NodeOp fill = producer(value, "ConstantOfShape")) {
+    if (!fill.getNodeAttr("value"))
+      return 0.0;
+    elements = dyn_cast<DenseElementsAttr>(fill.getNodeAttr("value"));
+  }
+  if (!elements || elements.empty())
+    return std::nullopt;
+  auto all = elements.getValues<Attribute>();
+  Attribute first = *all.begin();
+  if (!elements.isSplat() && !llvm::all_equal(all))
+    return std::nullopt;
+  if (auto integer = dyn_cast<IntegerAttr>(first))
+    return static_cast<double>(integer.getValue().getSExtValue());
+  auto real = dyn_cast<FloatAttr>(first);
+  return real && !real.getValue().isNaN() ? std::optional(real.getValueAsDouble()) : std::nullopt;
+}
+
 bool raise::isNear(double actual, double expected) {
   if (actual == expected)
     return true;
@@ -125,6 +147,19 @@ Value raise::skipFloatCasts(Value value) {
 
 bool raise::isComputedInF32(Type elementType) {
   return elementType.isF32() || elementType.isF16() || elementType.isBF16();
+}
+
+onnx::NodeOp raise::onlyReader(Value value) {
+  onnx::NodeOp found;
+  for (Operation *user : value.getUsers()) {
+    auto node = dyn_cast<onnx::NodeOp>(user);
+    if (node && node.is("Shape"))
+      continue;
+    if (!node || (found && found != node))
+      return nullptr;
+    found = node;
+  }
+  return found;
 }
 
 StringRef raise::labelOf(onnx::NodeOp node) { return node.getName().value_or(node.getOpType()); }

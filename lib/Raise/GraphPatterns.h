@@ -31,6 +31,9 @@ std::optional<llvm::SmallVector<int64_t>> constantInts(mlir::Value value);
 /// The one number, possibly infinite, that all elements of a float constant of any rank are.
 std::optional<double> constantSplat(mlir::Value value);
 
+/// The number that all elements of `value` have, also where its shape is computed or its type is an integer.
+std::optional<double> filledWith(mlir::Value value);
+
 /// Whether `actual` is `expected` up to the rounding of f32.
 bool isNear(double actual, double expected);
 
@@ -52,6 +55,9 @@ mlir::Value skipFloatCasts(mlir::Value value);
 
 /// Whether kernels compute values of this type in f32 without loss of range: f32, f16 and bf16.
 bool isComputedInF32(mlir::Type elementType);
+
+/// The only node that reads the elements of `value`, not just its shape.
+onnx::NodeOp onlyReader(mlir::Value value);
 
 /// A label for a layer: the name of the node, or its operator.
 llvm::StringRef labelOf(onnx::NodeOp node);

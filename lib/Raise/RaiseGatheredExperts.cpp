@@ -20,7 +20,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GraphPatterns.h"
-#include "RoutedRegion.h"
+#include "RoutedExperts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -48,7 +48,10 @@ public:
                 llvm::SmallDenseSet<Operation *> products, WeightBuilder &weights)
       : down(down), ids(ids), shapes(shapes), weights(weights), region(std::move(space), ids, shapes, products) {}
 
+  /// Lets the gates multiply the tokens.
+  void allowGatesOnInput() { region.allowGatesOnInput(); }
   LogicalResult match();
+  bool hasGates() const { return region.gates() != nullptr; }
   void rewrite();
   StringRef reason() const { return why; }
 
@@ -62,10 +65,6 @@ private:
   LogicalResult stepCombine(onnx::NodeOp user, Layout &layout);
   LogicalResult matchActivation();
   LogicalResult matchInput(int64_t sourceIndex);
-  LogicalResult checkWeights();
-  Value weightRows(OpBuilder &builder, const RoutedSource &source, const ScalarNode &column);
-  Value biasRows(OpBuilder &builder, const RoutedSource &source, const ScalarNode &column);
-  Value canonical(OpBuilder &builder, const RoutedSource &source);
   Value expertIds(OpBuilder &builder);
   Value unitGates(OpBuilder &builder, Value experts);
   Value reshapeResult(OpBuilder &builder, Value y);
@@ -84,8 +83,7 @@ private:
   Layout resultLayout;
   bool gatesAfter = false, reduced = false;
   moe::WeightOn weightOn = moe::WeightOn::Output;
-  std::optional<ActivationMatch> activation;
-  int64_t inner = 0;
+  std::optional<RoutedExperts> experts;
 };
 
 } // namespace
@@ -101,21 +99,7 @@ LogicalResult GatheredLayer::match() {
   downSource = region.source(region.expressions()[product->expression].source);
   if (failed(matchCombine(*product)) || failed(matchActivation()))
     return failure();
-  return checkWeights();
-}
-
-/// The only node that reads the elements of `value`, not just its shape.
-static onnx::NodeOp onlyUser(Value value) {
-  onnx::NodeOp found;
-  for (Operation *user : value.getUsers()) {
-    auto node = dyn_cast<onnx::NodeOp>(user);
-    if (node && node.is("Shape"))
-      continue;
-    if (!node || (found && found != node))
-      return nullptr;
-    found = node;
-  }
-  return found;
+  return experts->check(weights, {tokens.getType(), result.getType()}, why);
 }
 
 // Follows the result of the second product to the sum over the slots.
@@ -125,7 +109,7 @@ LogicalResult GatheredLayer::matchCombine(const RoutedValue &product) {
   while (!reduced) {
     if (region.rows().slotCount() == 1 && gatesAfter)
       break;
-    onnx::NodeOp user = onlyUser(result);
+    onnx::NodeOp user = onlyReader(result);
     if (!user || failed(stepCombine(user, layout))) {
       if (region.rows().slotCount() == 1 && why.empty())
         break;
@@ -194,12 +178,13 @@ LogicalResult GatheredLayer::matchActivation() {
       return miss("the gates are not a factor that may move behind the second product");
     expression = *rest;
   }
-  activation = pool.matchActivation(expression);
+  std::optional<ActivationMatch> activation = pool.matchActivation(expression);
   if (!activation)
     return miss("the function between the two products is not a known activation");
   for (const ScalarNode *column : {&activation->gate, activation->linear ? &*activation->linear : nullptr})
     if (column && failed(matchInput(column->source)))
       return failure();
+  experts.emplace(region, *activation, downSource, downBias);
   return success();
 }
 
@@ -227,66 +212,9 @@ LogicalResult GatheredLayer::matchInput(int64_t sourceIndex) {
   return success();
 }
 
-LogicalResult GatheredLayer::checkWeights() {
-  auto typeOf = [](Value value) { return cast<RankedTensorType>(value.getType()); };
-  const RoutedSource &gate = region.source(activation->gate.source);
-  RankedTensorType downType = typeOf(downSource.value);
-  inner = downType.getDimSize(downSource.outByIn ? 2 : 1);
-  SmallVector<const RoutedSource *> sources = {&gate, &downSource};
-  if (activation->linear)
-    sources.push_back(&region.source(activation->linear->source));
-  if (!isComputedInF32(downType.getElementType()))
-    return miss("the weights are not f32, f16 or bf16");
-  for (const RoutedSource *source : sources) {
-    if (typeOf(source->value).getDimSize(0) != downType.getDimSize(0))
-      return miss("the weights have different numbers of experts");
-    if (typeOf(source->value).getElementType() != downType.getElementType() ||
-        downType.getElementType() != typeOf(tokens).getElementType() ||
-        downType.getElementType() != typeOf(result).getElementType())
-      return miss("the weights and the tokens have different element types");
-    if (!weights.get(source->value) || (source->bias && !weights.get(source->bias)))
-      return miss("the stacked weights are not constant");
-  }
-  if (downBias && (!weights.get(downBias) || typeOf(downBias).getDimSize(0) != downType.getDimSize(0)))
-    return miss("the stacked bias is not a constant with one row per expert");
-  for (const ScalarNode *column : {&activation->gate, activation->linear ? &*activation->linear : nullptr})
-    if (column && column->start + column->step * (inner - 1) >= region.source(column->source).columns)
-      return miss("the activation reads past the columns of the first product");
-  return success();
-}
-
 //===----------------------------------------------------------------------===//
 // Rewriting
 //===----------------------------------------------------------------------===//
-
-/// [E, out, in]
-Value GatheredLayer::canonical(OpBuilder &builder, const RoutedSource &source) {
-  Value weight = weights.get(source.value);
-  return source.outByIn ? weight : transposeWeight(builder, weight.getLoc(), weight, {0, 2, 1});
-}
-
-/// The rows of a stacked weight or bias that a column stands for.
-static Value sliceRows(OpBuilder &builder, Value weight, const ScalarNode &column, int64_t count) {
-  auto type = cast<RankedTensorType>(weight.getType());
-  if (column.start == 0 && column.step == 1 && type.getDimSize(1) == count)
-    return weight;
-  SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0)), strides(type.getRank(), builder.getIndexAttr(1)),
-      sizes;
-  for (int64_t extent : type.getShape())
-    sizes.push_back(builder.getIndexAttr(extent));
-  offsets[1] = builder.getIndexAttr(column.start);
-  strides[1] = builder.getIndexAttr(column.step);
-  sizes[1] = builder.getIndexAttr(count);
-  return tensor::ExtractSliceOp::create(builder, weight.getLoc(), weight, offsets, sizes, strides);
-}
-
-Value GatheredLayer::weightRows(OpBuilder &builder, const RoutedSource &source, const ScalarNode &column) {
-  return sliceRows(builder, canonical(builder, source), column, inner);
-}
-
-Value GatheredLayer::biasRows(OpBuilder &builder, const RoutedSource &source, const ScalarNode &column) {
-  return source.bias ? sliceRows(builder, weights.get(source.bias), column, inner) : Value();
-}
 
 /// Whether ids that come from `value` are never negative, so that -1 cannot mean the last expert.
 static bool isNeverNegative(Value value) {
@@ -304,7 +232,6 @@ Value GatheredLayer::expertIds(OpBuilder &builder) {
   Value rows = nodes.reshape(ids, {-1, region.rows().slotCount()});
   auto type = cast<RankedTensorType>(rows.getType());
   if (!isNeverNegative(ids)) {
-    int64_t expertCount = cast<RankedTensorType>(downSource.value.getType()).getDimSize(0);
     auto scalar = [&](int64_t value) -> Value {
       auto scalarType = RankedTensorType::get({}, type.getElementType());
       return onnx::ConstantOp::create(
@@ -312,7 +239,7 @@ Value GatheredLayer::expertIds(OpBuilder &builder) {
           DenseElementsAttr::get(scalarType, builder.getIntegerAttr(type.getElementType(), value)));
     };
     Value isNegative = nodes.node("Less", 13, {rows, scalar(0)}, type.clone(builder.getI1Type()));
-    Value wrapped = nodes.node("Add", 14, {rows, scalar(expertCount)}, type);
+    Value wrapped = nodes.node("Add", 14, {rows, scalar(experts->expertCount())}, type);
     rows = nodes.node("Where", 16, {isNegative, wrapped, rows}, type);
   }
   return nodes.cast(rows, builder.getI32Type());
@@ -361,40 +288,12 @@ void GatheredLayer::rewrite() {
   OpBuilder builder(end);
   builder.setInsertionPointAfter(end);
   NodeBuilder nodes(builder, down.node.getLoc());
-  const RoutedSource &gate = region.source(activation->gate.source);
-  Value w1, w3, b1, b3;
-  moe::GateLayout layout = moe::GateLayout::NotGated;
-  if (activation->linear) {
-    const ScalarNode &g = activation->gate, &l = *activation->linear;
-    bool isWhole = g.source == l.source && gate.columns == 2 * inner && g.start == 0;
-    layout = isWhole && g.step == 1 && l.step == 1 && l.start == inner ? moe::GateLayout::Concatenated
-             : isWhole && g.step == 2 && l.step == 2 && l.start == 1   ? moe::GateLayout::Interleaved
-                                                                       : moe::GateLayout::Separate;
-    if (layout == moe::GateLayout::Separate) {
-      w3 = weightRows(builder, region.source(l.source), l);
-      b3 = biasRows(builder, region.source(l.source), l);
-    }
-  }
-  bool isFused = layout == moe::GateLayout::Concatenated || layout == moe::GateLayout::Interleaved;
-  w1 = isFused ? canonical(builder, gate) : weightRows(builder, gate, activation->gate);
-  if (gate.bias)
-    b1 = isFused ? weights.get(gate.bias) : biasRows(builder, gate, activation->gate);
-  Value w2 = canonical(builder, downSource), b2 = downBias ? weights.get(downBias) : Value();
-
   int64_t slots = region.rows().slotCount();
-  auto tokensType = cast<RankedTensorType>(tokens.getType());
-  Value x = nodes.reshape(tokens, {-1, cast<RankedTensorType>(w1.getType()).getDimSize(2)});
-  Value experts = expertIds(builder);
+  Value routed = expertIds(builder);
   Value gates = region.gates() ? nodes.cast(nodes.reshape(region.gates(), {-1, slots}), builder.getF32Type())
-                               : unitGates(builder, experts);
-  auto attr = moe::ActivationAttr::get(builder.getContext(), activation->kind, layout, APFloat(activation->alpha),
-                                       APFloat(activation->beta), APFloat(activation->limit));
-  auto type = RankedTensorType::get({cast<RankedTensorType>(x.getType()).getDimSize(0),
-                                     cast<RankedTensorType>(w2.getType()).getDimSize(1)},
-                                    tokensType.getElementType());
-  Value y = moe::ExpertsOp::create(builder, down.node.getLoc(), type, x, experts, gates, w1, w2, w3, b1, b2, b3,
-                                   attr, weightOn, builder.getStringAttr("gathered"),
-                                   builder.getStringAttr(labelOf(down.node)));
+                               : unitGates(builder, routed);
+  Value y = experts->create(builder, down.node.getLoc(), weights, tokens, routed, gates, weightOn, "gathered",
+                            labelOf(down.node));
   result.replaceAllUsesWith(reshapeResult(builder, y));
 }
 
@@ -439,8 +338,16 @@ struct RaiseGatheredExperts : moec::impl::RaiseGatheredExpertsBase<RaiseGathered
       if (!probe.dependsOnProduct(product.data()))
         continue;
       foundSecond = true;
-      GatheredLayer layer(product, ids, *space, shapes, nodes, weights);
-      if (succeeded(layer.match()))
+      GatheredLayer layer(product, ids, *space, shapes, nodes, weights), onInput = layer;
+      bool matches = succeeded(layer.match());
+      if (!matches || !layer.hasGates()) {
+        onInput.allowGatesOnInput();
+        if (succeeded(onInput.match()) && onInput.hasGates()) {
+          onInput.rewrite();
+          continue;
+        }
+      }
+      if (matches)
         layer.rewrite();
       else
         product.node->emitRemark("gathered weights are not raised: ") << layer.reason();

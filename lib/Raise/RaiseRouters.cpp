@@ -273,22 +273,6 @@ LogicalResult RouterMatcher::matchScores() {
   return success();
 }
 
-/// The number that all elements of `value` have, also where its shape is computed.
-static std::optional<double> filledWith(Value value) {
-  value = skipFloatCasts(value);
-  if (onnx::NodeOp expand = producer(value, "Expand"))
-    value = skipFloatCasts(expand.getInputs()[0]);
-  if (onnx::NodeOp fill = producer(value, "ConstantOfShape")) {
-    auto element = dyn_cast_or_null<DenseElementsAttr>(fill.getNodeAttr("value"));
-    if (!element)
-      return 0.0;
-    return isa<FloatType>(element.getElementType())
-               ? std::optional((*element.value_begin<APFloat>()).convertToDouble())
-               : std::nullopt;
-  }
-  return constantSplat(value);
-}
-
 // Where(dropped, fill, scores), Where(kept, scores, fill)
 bool RouterMatcher::matchGroups() {
   onnx::NodeOp where = producer(choice, "Where");

@@ -422,7 +422,25 @@ std::optional<RoutedValue> RoutedRegion::evaluateInput(Value value) {
   return fail("the rows of the input cannot be proven to be the tokens of the expert ids");
 }
 
+std::optional<RoutedValue> RoutedRegion::evaluateRowProduct(Value weight, Value data) {
+  Layout layout = space.idsLayout();
+  layout.push_back(AxisIndices{FeatureIndex});
+  std::optional<RoutedValue> input =
+      dependsOnProduct(data) ? evaluate(data)
+                             : RoutedValue{layout, pool.column(addSource({.kind = RoutedSource::Tokens, .value = data}))};
+  if (!input)
+    return std::nullopt;
+  if (input->layout != layout)
+    return fail("the rows between the products are not one per token and slot");
+  RoutedSource source{.kind = RoutedSource::Product, .value = weight, .data = input->expression};
+  source.outByIn = false;
+  source.columns = tensorTypeOf(weight).getDimSize(2);
+  return RoutedValue{layout, pool.column(addSource(source))};
+}
+
 std::optional<RoutedValue> RoutedRegion::evaluateProduct(onnx::NodeOp node) {
+  if (auto found = rowProducts.find(node); found != rowProducts.end())
+    return evaluateRowProduct(found->second.first, found->second.second);
   ExpertProduct product = *matchExpertProduct(node);
   unsigned dataOperand = product.dataOperand;
   std::optional<Layout> weight = layoutOfWeight(node.getInputs()[1 - dataOperand]);

@@ -57,6 +57,10 @@ public:
                llvm::SmallDenseSet<mlir::Operation *> products)
       : space(std::move(space)), ids(ids), shapes(shapes), products(std::move(products)) {}
 
+  /// Declares that row r of `node`, one of the products, is row r of `data` times `weight[ids[r]]`, [in, out], for ids of
+  /// rank 1. `data` are the tokens if it does not come from another product.
+  void addRowProduct(mlir::Operation *node, mlir::Value weight, mlir::Value data) { rowProducts[node] = {weight, data}; }
+
   const RowSpace &rows() const { return space; }
   ScalarExpressions &expressions() { return pool; }
   const RoutedSource &source(int64_t index) const { return sources[index]; }
@@ -90,6 +94,7 @@ private:
   std::optional<RoutedValue> evaluateSlice(onnx::NodeOp node);
   std::optional<RoutedValue> evaluateSplit(onnx::NodeOp node, unsigned result);
   std::optional<RoutedValue> evaluateInput(mlir::Value value);
+  std::optional<RoutedValue> evaluateRowProduct(mlir::Value weight, mlir::Value data);
   std::optional<RoutedValue> tokensBelow(mlir::Value value);
   std::optional<Layout> layoutOfIds(mlir::Value value) const;
   std::optional<Layout> layoutOfWeight(mlir::Value value) const;
@@ -100,6 +105,8 @@ private:
   mlir::Value ids;
   const SymbolicShapes &shapes;
   llvm::SmallDenseSet<mlir::Operation *> products;
+  /// Weight and data.
+  llvm::DenseMap<mlir::Operation *, std::pair<mlir::Value, mlir::Value>> rowProducts;
   ScalarExpressions pool;
   std::vector<RoutedSource> sources;
   mlir::Value gateValue;

@@ -12,10 +12,10 @@ class Raise_Pass<string argument> : Pass<argument, "::mlir::ModuleOp"> {
 def RaiseMoeNodes : Raise_Pass<"moe-raise-moe-nodes"> {
   let summary = "turns com.microsoft MoE and QMoE nodes into moe.route and moe.experts";
   let description = [{
-    Afterwards no `MoE` or `QMoE` node is left. Precondition: weights, scales and zero points are constant. An attribute, input
-    or shape without a known meaning is an error that names node, attribute, expected and found.
+    Afterwards no `MoE` or `QMoE` node is left. Precondition: weights, scales and zero points are constant. An attribute,
+    input or shape without a known meaning is an error that names node, attribute, expected and found.
     ```mlir
-    %y = onnx.node "MoE"(%x, %p, %w1, %none, %w2) {attrs = {k = 2 : i64, activation_type = "silu"}, domain = "com.microsoft", …}
+    %y = onnx.node "MoE"(%x, %p, %w1, %none, %w2) {domain = "com.microsoft", attrs = {k = 2, activation_type = "silu"}}
     // becomes
     %e, %g = moe.route %p router(<score = softmax, over = all, k = 2>)
     %y = moe.experts %x routed(%e, %g) w1 %w1 w2 %w2 activation(<kind = silu>)
@@ -30,6 +30,21 @@ def RaiseGatheredExperts : Raise_Pass<"moe-raise-gathered-experts"> {
     layer that resembles this form and is left as it is gets a remark with the reason.
     ```mlir
     %w = onnx.node "Gather"(%w1, %ids); %h = onnx.node "MatMul"(%x, %w); … %y = onnx.node "ReduceSum"(%weighted, %one)
+    // becomes
+    %y = moe.experts %x routed(%ids, %gates) w1 %w1 w2 %w2 activation(<kind = swiglu, layout = concatenated>)
+    ```
+  }];
+}
+
+def RaiseGroupedExperts : Raise_Pass<"moe-raise-grouped-experts"> {
+  let summary = "turns products over rows sorted by expert into moe.experts";
+  let description = [{
+    Recognises tokens gathered in the order of their sorted expert ids, one product per expert over its range of rows, the
+    activation, the second such products, and the weighted sum after the rows are back in order. Each layer that resembles
+    this form and is left as it is gets a remark with the reason.
+    ```mlir
+    %s, %order = onnx.node "TopK"(%flat_ids, %count); … %p0 = onnx.node "MatMul"(%rows0, %w0); …
+    %products = onnx.node "Concat"(%p0, %p1, …); … %y = onnx.node "ReduceSum"(%weighted, %one)
     // becomes
     %y = moe.experts %x routed(%ids, %gates) w1 %w1 w2 %w2 activation(<kind = swiglu, layout = concatenated>)
     ```
@@ -52,8 +67,8 @@ def RaiseRouters : Raise_Pass<"moe-raise-routers"> {
 def RaiseNorms : Raise_Pass<"moe-raise-norms"> {
   let summary = "turns spelt-out normalisation into nn.rms_norm and nn.layer_norm";
   let description = [{
-    The RMS and layer norm that exporters write as Mul or Pow, ReduceMean, Add, Sqrt and Div or Mul. A mean of squares that
-    does not become part of a norm gets a remark. Norms that are one node already are left to the lowering.
+    The RMS and layer norm that exporters write as Mul or Pow, ReduceMean, Add, Sqrt and Div or Mul. A mean of squares
+    that does not become part of a norm gets a remark. Norms that are one node already are left to the lowering.
     ```mlir
     %s = onnx.node "Mul"(%x, %x); %m = onnx.node "ReduceMean"(%s); … %y = onnx.node "Mul"(%unit, %w)
     // becomes
@@ -65,8 +80,8 @@ def RaiseNorms : Raise_Pass<"moe-raise-norms"> {
 def RaiseRotary : Raise_Pass<"moe-raise-rotary"> {
   let summary = "turns a spelt-out rotary position embedding into nn.rotary";
   let description = [{
-    The form that rotates halves, over the last axis of `[B, N, S, D]`. Cosine and sine whose halves cannot be proven equal
-    leave a remark.
+    The form that rotates halves, over the last axis of `[B, N, S, D]`. Cosine and sine whose halves cannot be proven
+    equal leave a remark.
     ```mlir
     %c = onnx.node "Mul"(%x, %cos); %s = onnx.node "Mul"(%rotated, %sin); %y = onnx.node "Add"(%c, %s)
     // becomes
@@ -78,8 +93,8 @@ def RaiseRotary : Raise_Pass<"moe-raise-rotary"> {
 def RaiseAttention : Raise_Pass<"moe-raise-attention"> {
   let summary = "turns spelt-out attention into nn.attention with grouped heads";
   let description = [{
-    Two products around a softmax, with scale and an additive mask; keys and values that are repeated per query head become
-    the key heads of the op. What resembles this and is left as it is gets a remark.
+    Two products around a softmax, with scale and an additive mask; keys and values that are repeated per query head
+    become the key heads of the op. What resembles this and is left as it is gets a remark.
     ```mlir
     %s = onnx.node "MatMul"(%q, %kt); … %p = onnx.node "Softmax"(%masked); %y = onnx.node "MatMul"(%p, %v)
     // becomes
