@@ -1,5 +1,6 @@
 //===- Compile.cpp - compile(): the one entry of the compiler ---------------===//
 #include "moec/Driver/Compile.h"
+#include "CompareArtifacts.h"
 #include "Console.h"
 #include "Emit.h"
 #include "OutputFile.h"
@@ -17,6 +18,7 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -34,6 +36,10 @@ public:
   }
 
   CompileStatus run();
+  void warn(const llvm::Twine &message) { console.warning(message); }
+
+  /// How the output differs from what plain operators compute; empty unless the check found that.
+  StringRef getDisagreement() const { return disagreement; }
 
 private:
   CompileStatus checkOptions();
@@ -44,6 +50,7 @@ private:
   CompileStatus checkContract(Stage stage);
   CompileStatus write();
   CompileStatus emitOrPrint(uint64_t &size);
+  bool agreesWithPlainOperators(StringRef artifact);
   bool isMlir() const;
 
   const CompileOptions &options;
@@ -54,6 +61,7 @@ private:
   TimingScope timingScope;
   OwningOpRef<ModuleOp> module;
   Summary summary;
+  std::string disagreement;
 };
 
 } // namespace
@@ -164,21 +172,62 @@ CompileStatus Compilation::runStage(Stage stage) {
   return checkContract(stage);
 }
 
+/// `options` with every recogniser switched off.
+static CompileOptions withoutRecognisers(const CompileOptions &options) {
+  CompileOptions plain = options;
+  plain.check = false;
+  for (llvm::StringLiteral pass : getOptionalPasses())
+    if (isRecogniser(pass) && !llvm::is_contained(plain.disabledPasses, pass))
+      plain.disabledPasses.push_back(pass.str());
+  return plain;
+}
+
+/// Compiles the model for this machine as plain operators and compares it with `artifact`. What cannot be compared counts
+/// as agreeing, with a warning.
+bool Compilation::agreesWithPlainOperators(StringRef artifact) {
+  CompileOptions plain = withoutRecognisers(options);
+  SmallString<128> path;
+  if (std::error_code error = sys::fs::createTemporaryFile("moec-plain", "moe", path)) {
+    console.warning("what was recognised is not checked: " + error.message());
+    return true;
+  }
+  llvm::FileRemover remover(path);
+  plain.output = path.str().str();
+  plain.cpus = {"native"};
+  plain.remarks = plain.timing = plain.progress = false;
+  if (compile(plain, llvm::nulls()) != CompileStatus::Success) {
+    console.warning("what was recognised is not checked: the model does not compile as plain operators");
+    return true;
+  }
+  Comparison comparison = compareArtifacts(artifact, path);
+  if (comparison.agreement == Agreement::Unknown)
+    console.warning("what was recognised is not checked: " + comparison.detail);
+  if (comparison.agreement == Agreement::Different)
+    disagreement = comparison.detail;
+  return disagreement.empty();
+}
+
 /// Writes the output file: the artifact after the last stage, the module's text after an earlier one.
 CompileStatus Compilation::emitOrPrint(uint64_t &size) {
   bool emitted = true;
-  llvm::Expected<uint64_t> written =
-      writeFileAtomically(options.output, [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
-        if (options.lastStage != Stage::Emit)
-          return (module->print(os), llvm::Error::success());
-        emitted = succeeded(emitArtifact(*module, options, os));
-        return emitted ? llvm::Error::success() : llvm::createStringError("unfinished");
-      });
+  auto emit = [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
+    if (options.lastStage != Stage::Emit)
+      return (module->print(os), llvm::Error::success());
+    emitted = succeeded(emitArtifact(*module, options, os));
+    return emitted ? llvm::Error::success() : llvm::createStringError("unfinished");
+  };
+  auto accept = [&](StringRef path) -> llvm::Error {
+    bool wanted = options.check && options.lastStage == Stage::Emit;
+    return !wanted || agreesWithPlainOperators(path) ? llvm::Error::success() : llvm::createStringError("it differs");
+  };
+  llvm::Expected<uint64_t> written = writeFileAtomically(options.output, emit, accept);
   if (written) {
     size = *written;
     return CompileStatus::Success;
   }
   std::string problem = llvm::toString(written.takeError());
+  if (!disagreement.empty())
+    return CompileStatus::Refused;
   if (emitted) {
     console.error("cannot write '" + options.output + "': " + problem);
     return CompileStatus::Refused;
@@ -222,11 +271,30 @@ CompileStatus Compilation::run() {
   return status == CompileStatus::Success ? write() : status;
 }
 
-CompileStatus moec::compile(const CompileOptions &options, raw_ostream &messages) {
+/// Calls `use` with a compilation in a context of its own.
+static CompileStatus withCompilation(const CompileOptions &options, raw_ostream &messages,
+                                     function_ref<CompileStatus(Compilation &)> use) {
   DialectRegistry registry;
   registerAllDialects(registry);
   MLIRContext context(registry);
   // Users read messages, not IR.
   context.printOpOnDiagnostic(false);
-  return Compilation(options, context, messages).run();
+  Compilation compilation(options, context, messages);
+  return use(compilation);
+}
+
+CompileStatus moec::compile(const CompileOptions &options, raw_ostream &messages) {
+  std::string disagreement;
+  CompileStatus status = withCompilation(options, messages, [&](Compilation &compilation) {
+    CompileStatus status = compilation.run();
+    disagreement = compilation.getDisagreement();
+    return status;
+  });
+  if (disagreement.empty())
+    return status;
+  CompileOptions plain = withoutRecognisers(options);
+  return withCompilation(plain, messages, [&](Compilation &compilation) {
+    compilation.warn("what was recognised computes something else, so plain operators are kept: " + disagreement);
+    return compilation.run();
+  });
 }

@@ -79,6 +79,11 @@ void Console::error(const llvm::Twine &message) {
   stream() << "moec: error: " << message << '\n';
 }
 
+void Console::warning(const llvm::Twine &message) {
+  ++warningCount;
+  stream() << "moec: warning: " << message << '\n';
+}
+
 void Console::internalError(const llvm::Twine &message) { stream() << "moec: internal error: " << message << '\n'; }
 
 void Console::beginStage(Stage stage) {

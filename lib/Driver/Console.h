@@ -24,6 +24,7 @@ public:
 
   /// A message that no op or location carries.
   void error(const llvm::Twine &message);
+  void warning(const llvm::Twine &message);
   void internalError(const llvm::Twine &message);
 
   void beginStage(Stage stage);

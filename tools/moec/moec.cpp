@@ -37,6 +37,9 @@ static cl::list<std::string> disable("disable", cl::CommaSeparated, cl::value_de
                                      cl::desc("Optional passes to leave out"));
 static cl::opt<bool> remarks("remarks", cl::cat(category),
                              cl::desc("Say what kept a structure from being recognised or improved"));
+static cl::opt<bool> check("check", cl::cat(category),
+                           cl::desc("Compile also without recognisers, run both, keep plain operators if they differ"));
+static cl::opt<bool> noCheck("no-check", cl::cat(category), cl::desc("Trust the recognisers (default)"));
 static cl::opt<bool> timing("timing", cl::cat(category), cl::desc("Print the time of each pass"));
 static cl::opt<bool> verbose("verbose", cl::cat(category),
                              cl::desc("Print progress always, and stack traces of internal errors"));
@@ -61,6 +64,7 @@ static CompileOptions makeOptions() {
   if (bos.getNumOccurrences())
     options.tokenizer.bos = bos;
   options.tokenizer.stop.assign(stop.begin(), stop.end());
+  options.check = check && check.getPosition() > noCheck.getPosition();
   options.remarks = remarks;
   options.timing = timing;
   options.progress = verbose || sys::Process::StandardErrIsDisplayed();

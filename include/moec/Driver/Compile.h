@@ -44,6 +44,8 @@ struct CompileOptions {
   /// Names of optional passes to leave out.
   llvm::SmallVector<std::string> disabledPasses;
   TokenizerOptions tokenizer;
+  /// Compile the model also without recognisers, run both on this machine, and keep plain operators where they differ.
+  bool check = false;
   /// Print what recognisers report about structures they nearly matched.
   bool remarks = false;
   /// Print how long each pass took.

@@ -28,6 +28,9 @@ struct PipelineOptions {
 /// Passes without which the result is the same, only slower or larger.
 llvm::ArrayRef<llvm::StringLiteral> getOptionalPasses();
 
+/// Whether an optional pass of this name recognises structures of the graph.
+bool isRecogniser(llvm::StringRef pass);
+
 void buildRaisePipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
 void buildLowerOnnxPipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
 void buildOptimizePipeline(mlir::OpPassManager &pm, const PipelineOptions &options);
