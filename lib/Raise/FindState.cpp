@@ -41,9 +41,10 @@ struct FindState : moec::impl::FindStateBase<FindState> {
         axis += type.getRank();
       if (axis < 0 || axis >= type.getRank() || !type.isDynamicDim(axis))
         continue;
-      states.push_back(builder.getDictionaryAttr({builder.getNamedAttr("input", builder.getI64IntegerAttr(past.getArgNumber())),
-                                                  builder.getNamedAttr("output", builder.getI64IntegerAttr(output)),
-                                                  builder.getNamedAttr("axis", builder.getI64IntegerAttr(axis))}));
+      states.push_back(
+          builder.getDictionaryAttr({builder.getNamedAttr("input", builder.getI64IntegerAttr(past.getArgNumber())),
+                                     builder.getNamedAttr("output", builder.getI64IntegerAttr(output)),
+                                     builder.getNamedAttr("axis", builder.getI64IntegerAttr(axis))}));
     }
     if (!states.empty())
       getOperation()->setAttr("moe.states", builder.getArrayAttr(states));

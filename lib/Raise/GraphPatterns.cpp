@@ -44,9 +44,8 @@ std::optional<double> raise::constantSplat(Value value) {
   if (!elements || elements.empty() || !isa<FloatType>(elements.getElementType()))
     return std::nullopt;
   APFloat first = *elements.value_begin<APFloat>();
-  if (!elements.isSplat() && !llvm::all_of(elements.getValues<APFloat>(), [&](const APFloat &element) {
-        return element.bitwiseIsEqual(first);
-      }))
+  if (!elements.isSplat() && !llvm::all_of(elements.getValues<APFloat>(),
+                                           [&](const APFloat &element) { return element.bitwiseIsEqual(first); }))
     return std::nullopt;
   bool lost = false;
   first.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lost);
@@ -304,8 +303,10 @@ Value NodeBuilder::cast(Value value, Type elementType) {
   if (type.getElementType() == elementType)
     return value;
   // The numbers of TensorProto.DataType.
-  int64_t to = elementType.isInteger(32) ? 6 : elementType.isInteger(64) ? 7 : elementType.isF16() ? 10
-               : elementType.isBF16()    ? 16
-                                         : 1;
+  int64_t to = elementType.isInteger(32)   ? 6
+               : elementType.isInteger(64) ? 7
+               : elementType.isF16()       ? 10
+               : elementType.isBF16()      ? 16
+                                           : 1;
   return node("Cast", 13, value, type.clone(elementType), builder.getNamedAttr("to", builder.getI64IntegerAttr(to)));
 }

@@ -1,7 +1,7 @@
 //===- GraphPatterns.h - reading and writing onnx.node graphs ---------------===//
 //
-// What every recogniser needs: constants, axes, weights behind transposes and casts, and a builder for the few nodes that
-// adapt shapes and types around a raised op.
+// What every recogniser needs: constants, axes, weights behind transposes and casts, and a builder for the few nodes
+// that adapt shapes and types around a raised op.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_RAISE_GRAPHPATTERNS_H

@@ -16,7 +16,8 @@ using namespace moec::raise;
 /// The value below views that keep elements and their types.
 static Value skipShapeChanges(Value value) {
   while (onnx::NodeOp node = producer(value)) {
-    if (!node.is("Reshape") && !node.is("Squeeze") && !node.is("Unsqueeze") && !node.is("Flatten") && !node.is("Identity"))
+    if (!node.is("Reshape") && !node.is("Squeeze") && !node.is("Unsqueeze") && !node.is("Flatten") &&
+        !node.is("Identity"))
       break;
     value = node.getInputs()[0];
   }
@@ -54,7 +55,8 @@ static std::optional<Element> matchElement(Value value) {
   if (!type || type.getRank() == 0 || type.isDynamicDim(0))
     return std::nullopt;
   if (node.is("Split")) {
-    bool isUnit = node->getNumResults() == type.getDimSize(0) && (!node.getInput(1) || filledWith(node.getInput(1)) == 1.0);
+    bool isUnit =
+        node->getNumResults() == type.getDimSize(0) && (!node.getInput(1) || filledWith(node.getInput(1)) == 1.0);
     if (!isUnit || node.getNodeAttr("split") || normalizeAxis(node.getInt("axis", 0), type.getRank()) != 0)
       return std::nullopt;
     return Element{node.getInputs()[0], cast<OpResult>(value).getResultNumber()};
@@ -114,7 +116,8 @@ std::optional<GroupedProduct> raise::matchGroupedProduct(onnx::NodeOp concat, st
     std::optional<Element> matrix = range ? matchElement(product.getInputs()[1]) : std::nullopt;
     if (!matrix)
       return miss(expert, "is not a product of a range of rows and a slice of a stacked weight");
-    std::optional<Element> begin = matchElement(skipReshapes(range->begin)), end = matchElement(skipReshapes(range->end));
+    std::optional<Element> begin = matchElement(skipReshapes(range->begin)),
+                           end = matchElement(skipReshapes(range->end));
     bool fromStart = expert == 0 && isOnly(skipReshapes(range->begin), 0);
     if (!end || (!fromStart && !begin))
       return miss(expert, "has a range of rows that is not between two running sums");
@@ -129,9 +132,11 @@ std::optional<GroupedProduct> raise::matchGroupedProduct(onnx::NodeOp concat, st
     if (matrix->index != index)
       return miss(expert, "is multiplied by the matrix of expert " + Twine(matrix->index));
   }
-  RankedTensorType weight = tensorTypeOf(found.weight), matrix = tensorTypeOf(producer(concat.getInputs()[0]).getInputs()[1]);
+  RankedTensorType weight = tensorTypeOf(found.weight),
+                   matrix = tensorTypeOf(producer(concat.getInputs()[0]).getInputs()[1]);
   RankedTensorType ends = tensorTypeOf(found.ends);
-  if (weight.getRank() != 3 || !weight.hasStaticShape() || !matrix || matrix.getShape() != weight.getShape().drop_front())
+  if (weight.getRank() != 3 || !weight.hasStaticShape() || !matrix ||
+      matrix.getShape() != weight.getShape().drop_front())
     return miss(0, "has a weight that is not a stack of matrices");
   if (weight.getDimSize(0) != found.expertCount || !ends || ends.getShape() != ArrayRef<int64_t>{found.expertCount})
     return miss(found.expertCount, "is missing: weights and row counts are given for another number of experts");
@@ -145,9 +150,11 @@ std::optional<GroupedProduct> raise::matchGroupedProduct(onnx::NodeOp concat, st
 /// The indices of a full ascending sort of a vector, and the vector.
 static std::optional<Value> matchAscendingSort(Value order, const SymbolicShapes &shapes) {
   onnx::NodeOp sort = producer(order, "TopK");
-  if (!sort || cast<OpResult>(order).getResultNumber() != 1 || sort.getInt("largest", 1) != 0 || sort.getInt("sorted", 1) != 1)
+  if (!sort || cast<OpResult>(order).getResultNumber() != 1 || sort.getInt("largest", 1) != 0 ||
+      sort.getInt("sorted", 1) != 1)
     return std::nullopt;
-  std::optional<ArrayRef<Extent>> extents = shapes.extents(sort.getInputs()[0]), count = shapes.contents(sort.getInputs()[1]);
+  std::optional<ArrayRef<Extent>> extents = shapes.extents(sort.getInputs()[0]),
+                                  count = shapes.contents(sort.getInputs()[1]);
   if (!extents || extents->size() != 1 || !count || count->size() != 1 || count->front() != extents->front())
     return std::nullopt;
   return sort.getInputs()[0];
@@ -339,7 +346,8 @@ static bool scattersByOrder(onnx::NodeOp node, const SortedTokens &sorted, const
                                      : data && data.getRank() == 1 && indices && indices.getRank() == 1;
   std::optional<ArrayRef<Extent>> extents = shapes.extents(node.getInputs()[0]), order = shapes.extents(sorted.order),
                                   updates = shapes.extents(node.getInputs()[2]);
-  bool isWhole = extents && ((order && extents->front() == order->front()) || (updates && extents->front() == updates->front()));
+  bool isWhole =
+      extents && ((order && extents->front() == order->front()) || (updates && extents->front() == updates->front()));
   return isRows && isWhole && node.getString("reduction", "none") == "none" &&
          skipReshapes(node.getInputs()[1]) == sorted.order;
 }

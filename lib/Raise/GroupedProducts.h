@@ -1,7 +1,8 @@
 //===- GroupedProducts.h - products over rows sorted by expert --------------===//
 //
-// The parts of a routed layer whose rows are sorted by expert: the order, the histogram of the expert ids and its running
-// sums, one product per expert over its range of rows, and the way back. Each function proves what its result says.
+// The parts of a routed layer whose rows are sorted by expert: the order, the histogram of the expert ids and its
+// running sums, one product per expert over its range of rows, and the way back. Each function proves what its result
+// says.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_RAISE_GROUPEDPRODUCTS_H
@@ -42,7 +43,8 @@ std::optional<SortedTokens> matchSortedTokens(mlir::Value rows, const SymbolicSh
 /// Whether `ends` are the running sums of how often each of `expertCount` ids occurs.
 bool areGroupEnds(mlir::Value ends, const SortedTokens &sorted, int64_t expertCount);
 
-/// What `value` gathers along its first axis in the order of the rows: one element per row of `value`; null if it does not.
+/// What `value` gathers along its first axis in the order of the rows: one element per row of `value`; null if it does
+/// not.
 mlir::Value gatheredInOrder(mlir::Value value, const SortedTokens &sorted);
 
 /// Whether `node` puts the sorted rows `rows` back in the order of tokens and slots.

@@ -7,10 +7,11 @@
 //   v [B, N, L, Dv] ───────────────────────────────────────────────────────────────── MatMul
 //
 // where k and v may be repeated from [B, G, L, D] by Unsqueeze, Expand and Reshape, or all have an axis more: q
-// [B, G, r, S, D], k and v [B, G, 1, L, D]. The transposition may go through [B * N, L, D]. Extents that broadcast in the
-// graph must be proven equal, and the extents of the mask must be 1 or those of the scores.
+// [B, G, r, S, D], k and v [B, G, 1, L, D]. The transposition may go through [B * N, L, D]. Extents that broadcast in
+// the graph must be proven equal, and the extents of the mask must be 1 or those of the scores.
 //
-// In nn.attention a row that sees no key is 0. The graph agrees if it replaces NaN by 0 or if its mask has no infinities.
+// In nn.attention a row that sees no key is 0. The graph agrees if it replaces NaN by 0 or if its mask has no
+// infinities.
 //
 //===----------------------------------------------------------------------===//
 
@@ -112,8 +113,9 @@ bool AttentionMatcher::matchWeights() {
     if (!node || !node.is("Where"))
       continue;
     onnx::NodeOp isNan = producer(node.getInputs()[0], "IsNaN");
-    if (!isNan || isNan.getInputs()[0] != weights || node.getInputs()[2] != weights || !isNan.getResult(0).hasOneUse() ||
-        constantSplat(node.getInputs()[1]) != 0.0 || !llvm::hasNItems(weights.getUses(), 2))
+    if (!isNan || isNan.getInputs()[0] != weights || node.getInputs()[2] != weights ||
+        !isNan.getResult(0).hasOneUse() || constantSplat(node.getInputs()[1]) != 0.0 ||
+        !llvm::hasNItems(weights.getUses(), 2))
       return false;
     replacesNan = true;
     weights = node.getResult(0);
@@ -336,9 +338,9 @@ void AttentionMatcher::rewrite() {
   SmallVector<int64_t> shape(queryType.getShape());
   shape.back() = cast<RankedTensorType>(values.getType()).getShape().back();
   auto type = RankedTensorType::get(shape, queryType.getElementType());
-  Value out = nn::AttentionOp::create(builder, loc, type, query, keys, values, bias, Value(), Value(), builder.getF64FloatAttr(scale),
-                                      builder.getBoolAttr(false), builder.getI64IntegerAttr(0),
-                                      builder.getF64FloatAttr(0.0));
+  Value out = nn::AttentionOp::create(builder, loc, type, query, keys, values, bias, Value(), Value(),
+                                      builder.getF64FloatAttr(scale), builder.getBoolAttr(false),
+                                      builder.getI64IntegerAttr(0), builder.getF64FloatAttr(0.0));
   auto resultType = cast<RankedTensorType>(sumNode.getResult(0).getType());
   if (rank == 5)
     out = nodes.reshapeLike(out, q, resultType);

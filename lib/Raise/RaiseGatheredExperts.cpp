@@ -1,7 +1,7 @@
 //===- RaiseGatheredExperts.cpp - experts as products with gathered weights -===//
 //
-// Accepts, for ids [T, K] and gates [T, K] from anywhere, in any order of operands and any shapes that hold tokens, slots
-// and features (RoutedLayout.h):
+// Accepts, for ids [T, K] and gates [T, K] from anywhere, in any order of operands and any shapes that hold tokens,
+// slots and features (RoutedLayout.h):
 //
 //   x [T, H] -> repeated per slot -> (* gates)      ids -> Gather / GatherND of W1 [E, N, H] or [E, H, N]
 //                         \__________ MatMul __________/   (W1 may be two weights: gate and up)
@@ -14,8 +14,9 @@
 //                                       |
 //                            ReduceSum over the slots; nothing for K = 1
 //
-// with the gates in one of the three places or in none, and before the second product only if there is no b2. Exporters:
-// torch's dynamo (GatherND, Expand, Split) and TorchScript (Gather, OneHot and Tile, Slice with computed bounds).
+// with the gates in one of the three places or in none, and before the second product only if there is no b2.
+// Exporters: torch's dynamo (GatherND, Expand, Split) and TorchScript (Gather, OneHot and Tile, Slice with computed
+// bounds).
 //
 //===----------------------------------------------------------------------===//
 
@@ -113,7 +114,8 @@ LogicalResult GatheredLayer::matchCombine(const RoutedValue &product) {
     if (!user || failed(stepCombine(user, layout))) {
       if (region.rows().slotCount() == 1 && why.empty())
         break;
-      return miss(user ? "'" + labelOf(user) + "' (" + user.getOpType() + ") is not part of the weighted sum over the slots"
+      return miss(user ? "'" + labelOf(user) + "' (" + user.getOpType() +
+                             ") is not part of the weighted sum over the slots"
                        : "the outputs of the experts have other uses than their weighted sum");
     }
     result = user.getResult(0);
@@ -326,7 +328,8 @@ struct RaiseGatheredExperts : moec::impl::RaiseGatheredExpertsBase<RaiseGathered
   void raiseGroup(Value ids, ArrayRef<ExpertProduct> products, const SymbolicShapes &shapes, WeightBuilder &weights) {
     std::optional<RowSpace> space = RowSpace::create(ids, shapes);
     if (!space) {
-      products.front().node->emitRemark("gathered weights are not raised: the number of experts per token is not known");
+      products.front().node->emitRemark(
+          "gathered weights are not raised: the number of experts per token is not known");
       return;
     }
     llvm::SmallDenseSet<Operation *> nodes;

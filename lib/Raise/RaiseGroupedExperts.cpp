@@ -16,7 +16,8 @@
 //                                   |
 //              Reshape [T, K, Ho], ReduceSum over K
 //
-// This is what the Hugging Face exporter makes of grouped products. Every part is proven for all experts (GroupedProducts.h).
+// This is what the Hugging Face exporter makes of grouped products. Every part is proven for all experts
+// (GroupedProducts.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,8 +43,8 @@ namespace {
 /// Matches and rewrites the layer that ends in one grouped product.
 class GroupedLayer {
 public:
-  GroupedLayer(const GroupedProduct &down, const SortedTokens &sorted, RoutedRegion region, const SymbolicShapes &shapes,
-               WeightBuilder &weights)
+  GroupedLayer(const GroupedProduct &down, const SortedTokens &sorted, RoutedRegion region,
+               const SymbolicShapes &shapes, WeightBuilder &weights)
       : down(down), sorted(sorted), region(std::move(region)), shapes(shapes), weights(weights) {}
 
   LogicalResult match();

@@ -6,13 +6,15 @@
 //   QMoE(x, logits, fc1, s1, b1?, fc2, s2, b2?, fc3?, s3?, b3?, z1?, z2?, z3?, router_weights?)
 //
 // where the kernels of ONNX Runtime disagree, in the reading that its CPU and the producers' own references share:
-//   * `router_probs` are logits. MoE: softmax over all experts, top k, divided by their sum if normalize_routing_weights.
+//   * `router_probs` are logits. MoE: softmax over all experts, top k, divided by their sum if
+//   normalize_routing_weights.
 //     QMoE: softmax over the selected, whatever the flag says; with `router_weights` the gates are its entries, divided
 //     by their sum if the flag is set.
 //   * gelu is the tanh approximation.
 //   * fc3 means a gated activation, which has one meaning for silu and for swiglu: silu(fc1 x) * (fc3 x).
 //   * weights are [E, out, in]; the legacy order [E, in, out] of MoE is recognised by shape.
-//   * quantised bytes are raw; prepacked ones cannot be told apart by their bytes and are refused by attribute and shape.
+//   * quantised bytes are raw; prepacked ones cannot be told apart by their bytes and are refused by attribute and
+//   shape.
 //
 //===----------------------------------------------------------------------===//
 
@@ -55,9 +57,7 @@ public:
 
 private:
   /// An error at the node: "node 'n' (MoE): what".
-  InFlightDiagnostic error() {
-    return node.emitError("node '") << labelOf(node) << "' (" << node.getOpType() << "): ";
-  }
+  InFlightDiagnostic error() { return node.emitError("node '") << labelOf(node) << "' (" << node.getOpType() << "): "; }
   InFlightDiagnostic attributeError(StringRef attr, StringRef expected) {
     return error() << "attribute " << attr << ": expected " << expected << ", found ";
   }
@@ -88,8 +88,15 @@ private:
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 LogicalResult MoeNodeRaiser::checkAttributes() {
-  auto known = {"k",         "activation_type",     "normalize_routing_weights", "use_sparse_mixer", "swiglu_fusion",
-                "swiglu_limit", "activation_alpha", "activation_beta",           "num_shared_experts"};
+  auto known = {"k",
+                "activation_type",
+                "normalize_routing_weights",
+                "use_sparse_mixer",
+                "swiglu_fusion",
+                "swiglu_limit",
+                "activation_alpha",
+                "activation_beta",
+                "num_shared_experts"};
   auto knownQuantized = {"expert_weight_bits", "block_size", "quant_type", "weights_prepacked", "accuracy_level"};
   for (NamedAttribute attr : node.getAttrs()) {
     StringRef name = attr.getName();
@@ -107,8 +114,8 @@ LogicalResult MoeNodeRaiser::checkAttributes() {
   int64_t bits = node.getInt("expert_weight_bits", 4);
   if (bits != 2 && bits != 4 && bits != 8)
     return attributeError("expert_weight_bits", "2, 4 or 8") << bits;
-  for (unsigned place : llvm::seq<unsigned>(places.firstUnknown, std::max<unsigned>(node.getInputs().size(),
-                                                                                    places.firstUnknown)))
+  for (unsigned place :
+       llvm::seq<unsigned>(places.firstUnknown, std::max<unsigned>(node.getInputs().size(), places.firstUnknown)))
     if (node.getInput(place))
       return error() << "input " << place << " has no known meaning for integer weights";
   return success();
@@ -129,7 +136,8 @@ LogicalResult MoeNodeRaiser::readQuantized(unsigned index) {
   std::string name = "fc" + std::to_string(index + 1);
   Value q = weights.get(input(places.fc[index]));
   Value scalesInput = input(places.scales[index]), zeroInput = input(places.zeroPoints[index]);
-  Value scales = scalesInput ? weights.get(scalesInput) : Value(), zeroPoints = zeroInput ? weights.get(zeroInput) : Value();
+  Value scales = scalesInput ? weights.get(scalesInput) : Value(),
+        zeroPoints = zeroInput ? weights.get(zeroInput) : Value();
   if (!q || !scales || (zeroInput && !zeroPoints))
     return error() << name << "_experts_weights, scales and zero points must be given and constant";
   RankedTensorType type = typeOf(q);
@@ -193,8 +201,8 @@ LogicalResult MoeNodeRaiser::useCanonicalOrder() {
 
 LogicalResult MoeNodeRaiser::checkShapes() {
   inner = typeOf(fc[1]).getDimSize(2);
-  bool isFused = activation.getLayout() == moe::GateLayout::Concatenated ||
-                 activation.getLayout() == moe::GateLayout::Interleaved;
+  bool isFused =
+      activation.getLayout() == moe::GateLayout::Concatenated || activation.getLayout() == moe::GateLayout::Interleaved;
   int64_t rows[] = {isFused ? 2 * inner : inner, hidden, inner}, columns[] = {hidden, inner, hidden};
   for (unsigned index : {0u, 1u, 2u}) {
     if (!fc[index])
@@ -222,7 +230,8 @@ LogicalResult MoeNodeRaiser::chooseActivation() {
   if (!(limit > 0))
     return attributeError("swiglu_limit", "a positive number") << limit;
   auto make = [&](moe::ActivationKind kind, moe::GateLayout layout) {
-    activation = moe::ActivationAttr::get(node.getContext(), kind, layout, APFloat(alpha), APFloat(beta), APFloat(limit));
+    activation =
+        moe::ActivationAttr::get(node.getContext(), kind, layout, APFloat(alpha), APFloat(beta), APFloat(limit));
     return success();
   };
   if (fusion < 0 || fusion > 2)
@@ -277,10 +286,9 @@ LogicalResult MoeNodeRaiser::buildRoute(Value &experts, Value &gates) {
   moe::Score score = mix ? moe::Score::Identity : moe::Score::Softmax;
   moe::Over over = isQuantized && !mix ? moe::Over::Selected : moe::Over::All;
   bool divides = normalize && over == moe::Over::All;
-  auto router = moe::RouterAttr::get(node.getContext(), score, over, k, moe::Select::TopK, 1, 1, moe::GroupScore::Max,
-                                     moe::Dropped::NegInf,
-                                     divides ? moe::Renormalize::SumPlusEps : moe::Renormalize::None, APFloat(0.0),
-                                     APFloat(1.0));
+  auto router = moe::RouterAttr::get(
+      node.getContext(), score, over, k, moe::Select::TopK, 1, 1, moe::GroupScore::Max, moe::Dropped::NegInf,
+      divides ? moe::Renormalize::SumPlusEps : moe::Renormalize::None, APFloat(0.0), APFloat(1.0));
   SmallVector<int64_t> shape = {typeOf(logits).getDimSize(0), k};
   auto route = moe::RouteOp::create(builder, node.getLoc(), RankedTensorType::get(shape, builder.getI32Type()),
                                     RankedTensorType::get(shape, builder.getF32Type()), logits, Value(), mix, router);
@@ -306,8 +314,8 @@ LogicalResult MoeNodeRaiser::raise() {
 
   Value rows = nodes.reshape(x, {-1, hidden});
   Value y = moe::ExpertsOp::create(builder, node.getLoc(), rows.getType(), rows, experts, gates, fc[0], fc[1], fc[2],
-                                   bias[0], bias[1], bias[2], activation, moe::WeightOn::Output, builder.getStringAttr(node.getOpType()),
-                                   builder.getStringAttr(labelOf(node)));
+                                   bias[0], bias[1], bias[2], activation, moe::WeightOn::Output,
+                                   builder.getStringAttr(node.getOpType()), builder.getStringAttr(labelOf(node)));
   y = nodes.reshapeLike(y, x, type);
   if (node.getResult(0).getType() != y.getType())
     y = tensor::CastOp::create(builder, node.getLoc(), node.getResult(0).getType(), y);

@@ -6,8 +6,8 @@
 //   u = Div(x, r) or Mul(x, Reciprocal(r)) or Mul(x, Div(1, r)) or Mul(x, Pow(e, -0.5))
 //   y = Mul(u, w [n])                                    -> nn.rms_norm of x
 //
-// and, where x is Sub(z, ReduceMean(z)) and optionally b [n] is added to y, nn.layer_norm of z. Casts to the same type are
-// skipped. The weight may be computed (1 + w).
+// and, where x is Sub(z, ReduceMean(z)) and optionally b [n] is added to y, nn.layer_norm of z. Casts to the same type
+// are skipped. The weight may be computed (1 + w).
 //
 //===----------------------------------------------------------------------===//
 

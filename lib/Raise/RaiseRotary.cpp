@@ -100,8 +100,8 @@ bool AngleTables::computeEqualHalves(Value value) {
     return axes && !llvm::is_contained(*axes, static_cast<int64_t>(extents->size()) - 1) &&
            hasEqualHalves(node.getInputs()[0]);
   }
-  bool isElementwise = node.is("Cos") || node.is("Sin") || node.is("Cast") || node.is("Identity") || node.is("Mul") ||
-                       node.is("Add");
+  bool isElementwise =
+      node.is("Cos") || node.is("Sin") || node.is("Cast") || node.is("Identity") || node.is("Mul") || node.is("Add");
   return isElementwise && llvm::all_of(node.getInputs(), [&](Value input) { return hasEqualHalves(input); });
 }
 
@@ -114,7 +114,8 @@ Value AngleTables::firstHalf(Value table) {
   NodeBuilder nodes(builder, table.getLoc());
   auto type = cast<RankedTensorType>(table.getType());
   int64_t pairs = type.getDimSize(3) / 2;
-  auto tableType = RankedTensorType::get({type.getDimSize(0), type.getDimSize(2), type.getDimSize(3)}, type.getElementType());
+  auto tableType =
+      RankedTensorType::get({type.getDimSize(0), type.getDimSize(2), type.getDimSize(3)}, type.getElementType());
   Value rows = nodes.node("Squeeze", 13, {table, nodes.ints({1})}, tableType);
   auto halfType = RankedTensorType::get({type.getDimSize(0), type.getDimSize(2), pairs}, type.getElementType());
   Value half = nodes.node("Slice", 13, {rows, nodes.ints({0}), nodes.ints({pairs}), nodes.ints({2})}, halfType);
@@ -155,16 +156,17 @@ static bool isRotated(Value value, Value x, int64_t pairs, const SymbolicShapes 
 /// x [B, N, S, 2P], table [B or 1, 1, S, 2P]
 static bool isTableFor(Value table, Value x, const SymbolicShapes &shapes) {
   std::optional<ArrayRef<Extent>> mine = shapes.extents(table), theirs = shapes.extents(x);
-  return mine && theirs && mine->size() == 4 && theirs->size() == 4 && ((*mine)[0].isOne() || (*mine)[0] == (*theirs)[0]) &&
-         (*mine)[1].isOne() && (*mine)[2] == (*theirs)[2] && (*mine)[3] == (*theirs)[3] &&
-         !tensorTypeOf(table).isDynamicDim(3) && !tensorTypeOf(x).isDynamicDim(3);
+  return mine && theirs && mine->size() == 4 && theirs->size() == 4 &&
+         ((*mine)[0].isOne() || (*mine)[0] == (*theirs)[0]) && (*mine)[1].isOne() && (*mine)[2] == (*theirs)[2] &&
+         (*mine)[3] == (*theirs)[3] && !tensorTypeOf(table).isDynamicDim(3) && !tensorTypeOf(x).isDynamicDim(3);
 }
 
 static std::optional<Rotation> matchRotation(onnx::NodeOp add, const SymbolicShapes &shapes) {
   if (!add.is("Add"))
     return std::nullopt;
   for (unsigned plain : {0u, 1u}) {
-    onnx::NodeOp straight = producer(add.getInputs()[plain], "Mul"), turned = producer(add.getInputs()[1 - plain], "Mul");
+    onnx::NodeOp straight = producer(add.getInputs()[plain], "Mul"),
+                 turned = producer(add.getInputs()[1 - plain], "Mul");
     if (!straight || !turned)
       return std::nullopt;
     for (unsigned turnedOperand : {0u, 1u}) {

@@ -11,19 +11,19 @@
 // The groups: choice as [T, G, E/G] -> the sum of its two largest or its largest per group -> TopK of groups ->
 // ScatterElements of ones into zeros -> repeated to [T, E] -> Where(kept, choice, -inf or 0).
 //
-// Gates gathered from any other tensor [.., E] become the `mix` operand, and a choice computed in any other way stands for
-// logits that are scores already: both are exact.
+// Gates gathered from any other tensor [.., E] become the `mix` operand, and a choice computed in any other way stands
+// for logits that are scores already: both are exact.
 //
 //===----------------------------------------------------------------------===//
 
 #include "GraphPatterns.h"
 #include "RoutedLayout.h"
+#include "RoutedRegion.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "moec/Dialect/Nn/Nn.h"
 #include "moec/Raise/Passes.h"
-#include "RoutedRegion.h"
 #include <cmath>
 
 namespace moec {
@@ -116,7 +116,8 @@ LogicalResult RouterMatcher::matchSelection() {
     return miss("the expert ids do not come from a TopK");
   RankedTensorType type = tensorTypeOf(topK.getInputs()[0]);
   std::optional<SmallVector<int64_t>> count = shapes.constants(topK.getInput(1));
-  if (!type || type.getRank() < 2 || ShapedType::isDynamic(type.getShape().back()) || !isa<FloatType>(type.getElementType()))
+  if (!type || type.getRank() < 2 || ShapedType::isDynamic(type.getShape().back()) ||
+      !isa<FloatType>(type.getElementType()))
     return miss("'" + labelOf(topK) + "' does not select among a known number of experts");
   if (normalizeAxis(topK.getInt("axis", -1), type.getRank()) != type.getRank() - 1 || topK.getInt("largest", 1) != 1)
     return miss("'" + labelOf(topK) + "' does not select the largest along the last axis");
@@ -184,7 +185,8 @@ static std::optional<moe::Score> scoreFunction(onnx::NodeOp node) {
   if (node.is("Sigmoid"))
     return moe::Score::Sigmoid;
   RankedTensorType type = node.is("Softmax") ? tensorTypeOf(node.getInputs()[0]) : nullptr;
-  if (type && normalizeAxis(node.getInt("axis", node.getVersion() >= 13 ? -1 : 1), type.getRank()) == type.getRank() - 1)
+  if (type &&
+      normalizeAxis(node.getInt("axis", node.getVersion() >= 13 ? -1 : 1), type.getRank()) == type.getRank() - 1)
     return moe::Score::Softmax;
   return std::nullopt;
 }
@@ -331,8 +333,8 @@ bool RouterMatcher::matchKeptGroups(Value mask, bool isKept, Value scores) {
   onnx::NodeOp groupTopK = producer(skipReshapes(scatter.getInputs()[1]), "TopK");
   std::optional<SmallVector<int64_t>> kept = groupTopK ? shapes.constants(groupTopK.getInput(1)) : std::nullopt;
   if (!kept || kept->size() != 1 || skipReshapes(scatter.getInputs()[1]) != groupTopK.getResult(1) ||
-      groupTopK.getInt("largest", 1) != 1 || kept->front() * *groupSize < k ||
-      kept->front() < 1 || kept->front() > *groupCount)
+      groupTopK.getInt("largest", 1) != 1 || kept->front() * *groupSize < k || kept->front() < 1 ||
+      kept->front() > *groupCount)
     return false;
   std::optional<ArrayRef<Extent>> scoreShape = shapes.extents(groupTopK.getInputs()[0]);
   if (!scoreShape || scoreShape->back() != Extent(*groupCount) ||
@@ -362,7 +364,8 @@ bool RouterMatcher::matchGroupScore(Value value, Value scores) {
       return false;
     grouped = topTwo.getInputs()[0];
     extents = shapes.extents(grouped);
-    if (!extents || normalizeAxis(topTwo.getInt("axis", -1), extents->size()) != static_cast<int64_t>(extents->size()) - 1)
+    if (!extents ||
+        normalizeAxis(topTwo.getInt("axis", -1), extents->size()) != static_cast<int64_t>(extents->size()) - 1)
       return false;
     groupScore = moe::GroupScore::Top2Sum;
   }
@@ -385,8 +388,8 @@ void RouterMatcher::rewrite() {
   Value rows = nodes.reshape(logits, {-1, expertCount});
   Value perExpert = bias ? nodes.reshape(bias, {expertCount}) : Value();
   Value gates = mix ? nodes.reshape(mix, {-1, expertCount}) : Value();
-  auto route = moe::RouteOp::create(builder, topK.getLoc(), experts.getExperts().getType(), experts.getGates().getType(),
-                                    rows, perExpert, gates, router);
+  auto route = moe::RouteOp::create(builder, topK.getLoc(), experts.getExperts().getType(),
+                                    experts.getGates().getType(), rows, perExpert, gates, router);
   experts.getExpertsMutable().assign(route.getExperts());
   experts.getGatesMutable().assign(route.getGates());
 }

@@ -10,7 +10,8 @@ using namespace moec::raise;
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 RoutedExperts::RoutedExperts(const RoutedRegion &region, ActivationMatch match, RoutedSource down, Value downBias)
-    : activation(std::move(match)), gate(region.source(activation.gate.source)), down(std::move(down)), downBias(downBias) {
+    : activation(std::move(match)), gate(region.source(activation.gate.source)), down(std::move(down)),
+      downBias(downBias) {
   if (activation.linear)
     linear = region.source(activation.linear->source);
   inner = typeOf(this->down.value).getDimSize(this->down.outByIn ? 2 : 1);
@@ -65,8 +66,8 @@ static Value sliceRows(OpBuilder &builder, Value weight, const ScalarNode &colum
   RankedTensorType type = typeOf(weight);
   if (column.start == 0 && column.step == 1 && type.getDimSize(1) == count)
     return weight;
-  SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0)), strides(type.getRank(), builder.getIndexAttr(1)),
-      sizes;
+  SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0)),
+      strides(type.getRank(), builder.getIndexAttr(1)), sizes;
   for (int64_t extent : type.getShape())
     sizes.push_back(builder.getIndexAttr(extent));
   offsets[1] = builder.getIndexAttr(column.start);
@@ -75,8 +76,9 @@ static Value sliceRows(OpBuilder &builder, Value weight, const ScalarNode &colum
   return tensor::ExtractSliceOp::create(builder, weight.getLoc(), weight, offsets, sizes, strides);
 }
 
-moe::ExpertsOp RoutedExperts::create(OpBuilder &builder, Location loc, WeightBuilder &weights, Value tokens, Value experts,
-                                     Value gates, moe::WeightOn weightOn, StringRef form, StringRef label) const {
+moe::ExpertsOp RoutedExperts::create(OpBuilder &builder, Location loc, WeightBuilder &weights, Value tokens,
+                                     Value experts, Value gates, moe::WeightOn weightOn, StringRef form,
+                                     StringRef label) const {
   auto canonical = [&](const RoutedSource &source) {
     Value weight = weights.get(source.value);
     return source.outByIn ? weight : transposeWeight(builder, weight.getLoc(), weight, {0, 2, 1});

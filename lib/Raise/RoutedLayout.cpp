@@ -78,7 +78,9 @@ std::optional<Layout> RowSpace::throughReshape(const Layout &input, ArrayRef<Ext
     }
     // What is left of the axis is the extent of its feature, of which a layout has one.
     for (int index : axis)
-      order.push_back({index, index >= FeatureIndex ? *rest : index == SlotIndex ? Extent(slots) : tokenExtents[index]});
+      order.push_back({index, index >= FeatureIndex ? *rest
+                              : index == SlotIndex  ? Extent(slots)
+                                                    : tokenExtents[index]});
   }
   return group(order, to);
 }
@@ -126,7 +128,8 @@ bool raise::isViewNode(onnx::NodeOp node) {
     return false;
   StringRef op = node.getOpType();
   if (op == "Cast") {
-    Type from = getElementTypeOrSelf(node.getInputs()[0].getType()), to = getElementTypeOrSelf(node.getResult(0).getType());
+    Type from = getElementTypeOrSelf(node.getInputs()[0].getType()),
+         to = getElementTypeOrSelf(node.getResult(0).getType());
     auto isIndex = [](Type type) { return type.isInteger(32) || type.isInteger(64); };
     return (isa<FloatType>(from) && isa<FloatType>(to)) || (isIndex(from) && isIndex(to));
   }

@@ -1,9 +1,9 @@
 //===- RoutedLayout.h - which axis runs over tokens, slots, features --------===//
 //
 // Around a routed layer every tensor is indexed by token, slot (the place among the experts of a token) and feature, in
-// shapes that differ from exporter to exporter: [T, K, F], [T*K, F], [T, K, 1, F], … A layout says for each axis which of
-// these indices it runs over, in row-major order. Views only regroup indices, which is proven on symbolic extents; broadcasts
-// pair axes, which must run over the same index.
+// shapes that differ from exporter to exporter: [T, K, F], [T*K, F], [T, K, 1, F], … A layout says for each axis which
+// of these indices it runs over, in row-major order. Views only regroup indices, which is proven on symbolic extents;
+// broadcasts pair axes, which must run over the same index.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_RAISE_ROUTEDLAYOUT_H
@@ -23,8 +23,8 @@ using Layout = llvm::SmallVector<AxisIndices, 4>;
 /// The tokens and slots of one routed layer.
 class RowSpace {
 public:
-  /// `ids` holds the expert of each token and slot. Its last axis is the slot if it has rank 2 or more and a constant extent;
-  /// otherwise each token has one slot.
+  /// `ids` holds the expert of each token and slot. Its last axis is the slot if it has rank 2 or more and a constant
+  /// extent; otherwise each token has one slot.
   static std::optional<RowSpace> create(mlir::Value ids, const SymbolicShapes &shapes);
 
   int64_t slotCount() const { return slots; }

@@ -31,11 +31,12 @@ std::optional<GatheredWeight> raise::matchGatheredWeight(Value value, int64_t ra
     return std::nullopt;
   Value weight = node.getInput(0), indices = node.getInput(1);
   RankedTensorType type = tensorTypeOf(weight), indicesType = tensorTypeOf(indices);
-  if (!type || !indicesType || type.getRank() != rank || !type.hasStaticShape() || !isa<FloatType>(type.getElementType()))
+  if (!type || !indicesType || type.getRank() != rank || !type.hasStaticShape() ||
+      !isa<FloatType>(type.getElementType()))
     return std::nullopt;
-  if (node.is("Gather") ? node.getInt("axis", 0) != 0 && node.getInt("axis", 0) != -rank
-                        : node.getInt("batch_dims", 0) != 0 || indicesType.getRank() < 1 ||
-                              indicesType.getShape().back() != 1)
+  if (node.is("Gather")
+          ? node.getInt("axis", 0) != 0 && node.getInt("axis", 0) != -rank
+          : node.getInt("batch_dims", 0) != 0 || indicesType.getRank() < 1 || indicesType.getShape().back() != 1)
     return std::nullopt;
   return GatheredWeight{weight, indices};
 }
@@ -79,9 +80,9 @@ int64_t RoutedRegion::addSource(RoutedSource source) {
 }
 
 static bool isElementwiseNode(onnx::NodeOp node) {
-  static const llvm::StringSet<> names = {"Add", "Sub", "Mul", "Div", "Pow", "Neg", "Sigmoid", "Tanh", "Erf", "Exp",
-                                          "Relu", "Gelu", "FastGelu", "QuickGelu", "Swish", "Reciprocal", "Clip",
-                                          "Min", "Max", "Split", "Slice"};
+  static const llvm::StringSet<> names = {"Add",   "Sub",        "Mul",  "Div",  "Pow",  "Neg",      "Sigmoid",
+                                          "Tanh",  "Erf",        "Exp",  "Relu", "Gelu", "FastGelu", "QuickGelu",
+                                          "Swish", "Reciprocal", "Clip", "Min",  "Max",  "Split",    "Slice"};
   return names.contains(node.getOpType());
 }
 
@@ -426,8 +427,9 @@ std::optional<RoutedValue> RoutedRegion::evaluateRowProduct(Value weight, Value 
   Layout layout = space.idsLayout();
   layout.push_back(AxisIndices{FeatureIndex});
   std::optional<RoutedValue> input =
-      dependsOnProduct(data) ? evaluate(data)
-                             : RoutedValue{layout, pool.column(addSource({.kind = RoutedSource::Tokens, .value = data}))};
+      dependsOnProduct(data)
+          ? evaluate(data)
+          : RoutedValue{layout, pool.column(addSource({.kind = RoutedSource::Tokens, .value = data}))};
   if (!input)
     return std::nullopt;
   if (input->layout != layout)

@@ -38,8 +38,8 @@ struct RoutedSource {
   enum Kind { Tokens, Product, Bias } kind;
   /// The tokens, the stacked weight or the stacked bias.
   mlir::Value value;
-  /// For products: the stacked bias added to it, if any; whether W[e] is [out, in]; the columns of its result; the rows it
-  /// is applied to.
+  /// For products: the stacked bias added to it, if any; whether W[e] is [out, in]; the columns of its result; the rows
+  /// it is applied to.
   mlir::Value bias = {};
   bool outByIn = true;
   int64_t columns = 0;
@@ -57,9 +57,11 @@ public:
                llvm::SmallDenseSet<mlir::Operation *> products)
       : space(std::move(space)), ids(ids), shapes(shapes), products(std::move(products)) {}
 
-  /// Declares that row r of `node`, one of the products, is row r of `data` times `weight[ids[r]]`, [in, out], for ids of
-  /// rank 1. `data` are the tokens if it does not come from another product.
-  void addRowProduct(mlir::Operation *node, mlir::Value weight, mlir::Value data) { rowProducts[node] = {weight, data}; }
+  /// Declares that row r of `node`, one of the products, is row r of `data` times `weight[ids[r]]`, [in, out], for ids
+  /// of rank 1. `data` are the tokens if it does not come from another product.
+  void addRowProduct(mlir::Operation *node, mlir::Value weight, mlir::Value data) {
+    rowProducts[node] = {weight, data};
+  }
 
   const RowSpace &rows() const { return space; }
   ScalarExpressions &expressions() { return pool; }

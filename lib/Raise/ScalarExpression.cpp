@@ -25,9 +25,7 @@ ScalarId ScalarExpressions::column(int64_t source) {
 
 ScalarId ScalarExpressions::gate() { return intern({.kind = ScalarKind::Gate}); }
 
-ScalarId ScalarExpressions::constant(double value) {
-  return intern({.kind = ScalarKind::Constant, .constant = value});
-}
+ScalarId ScalarExpressions::constant(double value) { return intern({.kind = ScalarKind::Constant, .constant = value}); }
 
 // Nested products are flattened, constants gathered, factors sorted.
 ScalarId ScalarExpressions::multiply(ScalarId a, ScalarId b) {

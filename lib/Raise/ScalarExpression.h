@@ -1,8 +1,8 @@
 //===- ScalarExpression.h - what an elementwise subgraph computes -----------===//
 //
-// An elementwise subgraph as one hash-consed expression of a single element, in a form where the order of factors and terms
-// and the spelling of an activation do not matter. Leaves are columns of matrix products and gates. The recogniser of
-// experts builds one from the nodes between two products and asks which activation it is.
+// An elementwise subgraph as one hash-consed expression of a single element, in a form where the order of factors and
+// terms and the spelling of an activation do not matter. Leaves are columns of matrix products and gates. The
+// recogniser of experts builds one from the nodes between two products and asks which activation it is.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_RAISE_SCALAREXPRESSION_H

@@ -61,14 +61,14 @@ std::optional<Extents> SymbolicShapes::Transfer::shape(unsigned result) const {
     return copy(valuesOf(0));
   if (op == "Range") {
     std::optional<ArrayRef<Extent>> start = valuesOf(0), limit = valuesOf(1), delta = valuesOf(2);
-    if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 || delta->size() != 1 || !(*delta)[0].isOne())
+    if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 || delta->size() != 1 ||
+        !(*delta)[0].isOne())
       return std::nullopt;
     return Extents{shapes.difference((*limit)[0], (*start)[0])};
   }
   if (op == "TopK") {
     std::optional<Extents> extents = copy(in(0));
-    std::optional<int64_t> axis =
-        extents ? normalizeAxis(node.getInt("axis", -1), extents->size()) : std::nullopt;
+    std::optional<int64_t> axis = extents ? normalizeAxis(node.getInt("axis", -1), extents->size()) : std::nullopt;
     std::optional<ArrayRef<Extent>> k = valuesOf(1);
     if (!axis || !k || k->size() != 1)
       return std::nullopt;
@@ -225,8 +225,7 @@ std::optional<Extents> SymbolicShapes::Transfer::slice() const {
   if (!result || !starts || !ends || (input(3) && !axes) || (input(4) && !steps))
     return std::nullopt;
   for (auto [index, start, end] : llvm::enumerate(*starts, *ends)) {
-    std::optional<int64_t> axis =
-        normalizeAxis(axes ? (*axes)[index] : static_cast<int64_t>(index), result->size());
+    std::optional<int64_t> axis = normalizeAxis(axes ? (*axes)[index] : static_cast<int64_t>(index), result->size());
     if (!axis)
       return std::nullopt;
     Extent &extent = (*result)[*axis];

@@ -1,6 +1,7 @@
 //===- ShapeTransfer.h - extents and contents through one node -------------===//
 //
-// The transfer functions of SymbolicShapes: what the shape of a node's result is, and the elements of small integer results.
+// The transfer functions of SymbolicShapes: what the shape of a node's result is, and the elements of small integer
+// results.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_RAISE_SHAPETRANSFER_H

@@ -107,9 +107,8 @@ void SymbolicShapes::setExtents(Value value, std::optional<Extents> derived, Arr
     derived = std::nullopt;
   Extents extents;
   for (int64_t axis : llvm::seq(type.getRank())) {
-    auto name = symbols && static_cast<int64_t>(symbols.size()) == type.getRank()
-                    ? dyn_cast<StringAttr>(symbols[axis])
-                    : StringAttr();
+    auto name = symbols && static_cast<int64_t>(symbols.size()) == type.getRank() ? dyn_cast<StringAttr>(symbols[axis])
+                                                                                  : StringAttr();
     if (!type.isDynamicDim(axis))
       extents.push_back(Extent(type.getDimSize(axis)));
     else if (derived)

@@ -1,8 +1,8 @@
 //===- SymbolicShapes.h - extents and shape arithmetic as products ----------===//
 //
 // Which dynamic extents are equal, and which small integer tensors are known. An extent is a product of a constant and
-// opaque atoms; an atom is a symbol of the importer, or a dimension or shape computation the analysis cannot see through.
-// Equal computations get one atom. One pass over a function, in program order.
+// opaque atoms; an atom is a symbol of the importer, or a dimension or shape computation the analysis cannot see
+// through. Equal computations get one atom. One pass over a function, in program order.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_RAISE_SYMBOLICSHAPES_H

@@ -229,3 +229,78 @@ func.func @two_ids(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8x
   %y = onnx.node "ReduceSum"(%wo, %axis) {version = 13 : i64, name = "sum", attrs = {keepdims = 0 : i64}} : (tensor<?x2x64xf32>, tensor<1xi64>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
+
+// -----
+// The second weights are an input.
+moe.weight @gu : tensor<8x64x64xf32> source(#moe.splat<1.0>)
+func.func @computed_weights(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]},
+    %gates: tensor<?x2xf32> {onnx.dims = ["t", ""]}, %dn: tensor<8x32x64xf32>) -> tensor<?x64xf32> {
+  %gu = moe.load_weight @gu : tensor<8x64x64xf32>
+  %one = onnx.constant dense<1> : tensor<1xi64> : tensor<1xi64>
+  %two = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %last = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %gate0 = onnx.constant dense<0> : tensor<1xi64> : tensor<1xi64>
+  %gate1 = onnx.constant dense<32> : tensor<1xi64> : tensor<1xi64>
+  %up0 = onnx.constant dense<32> : tensor<1xi64> : tensor<1xi64>
+  %up1 = onnx.constant dense<64> : tensor<1xi64> : tensor<1xi64>
+  %axis = onnx.constant dense<1> : tensor<1xi64> : tensor<1xi64>
+  %axes = onnx.constant dense<[1, 2]> : tensor<2xi64> : tensor<2xi64>
+  %v, %ids = onnx.node "TopK"(%l, %two) {version = 11 : i64} : (tensor<?x8xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %x4 = onnx.node "Unsqueeze"(%x, %axes) {version = 13 : i64} : (tensor<?x64xf32>, tensor<2xi64>) -> tensor<?x1x1x64xf32>
+  %w1 = onnx.node "Gather"(%gu, %ids) {version = 13 : i64} : (tensor<8x64x64xf32>, tensor<?x2xi64>) -> tensor<?x2x64x64xf32>
+  %m1 = onnx.node "MatMul"(%x4, %w1) {version = 13 : i64} : (tensor<?x1x1x64xf32>, tensor<?x2x64x64xf32>) -> tensor<?x2x1x64xf32>
+  %h = onnx.node "Squeeze"(%m1, %two) {version = 13 : i64} : (tensor<?x2x1x64xf32>, tensor<1xi64>) -> tensor<?x2x64xf32>
+  %g = onnx.node "Slice"(%h, %gate0, %gate1, %last) {version = 13 : i64} : (tensor<?x2x64xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x2x32xf32>
+  %u = onnx.node "Slice"(%h, %up0, %up1, %last) {version = 13 : i64} : (tensor<?x2x64xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x2x32xf32>
+  %s = onnx.node "Sigmoid"(%g) {version = 13 : i64} : (tensor<?x2x32xf32>) -> tensor<?x2x32xf32>
+  %silu = onnx.node "Mul"(%g, %s) {version = 14 : i64} : (tensor<?x2x32xf32>, tensor<?x2x32xf32>) -> tensor<?x2x32xf32>
+  %act = onnx.node "Mul"(%silu, %u) {version = 14 : i64} : (tensor<?x2x32xf32>, tensor<?x2x32xf32>) -> tensor<?x2x32xf32>
+  %ac = onnx.node "Unsqueeze"(%act, %two) {version = 13 : i64} : (tensor<?x2x32xf32>, tensor<1xi64>) -> tensor<?x2x1x32xf32>
+  %w2 = onnx.node "Gather"(%dn, %ids) {version = 13 : i64} : (tensor<8x32x64xf32>, tensor<?x2xi64>) -> tensor<?x2x32x64xf32>
+  // expected-remark @+1 {{the stacked weights are not constant}}
+  %m2 = onnx.node "MatMul"(%ac, %w2) {version = 13 : i64, name = "down"} : (tensor<?x2x1x32xf32>, tensor<?x2x32x64xf32>) -> tensor<?x2x1x64xf32>
+  %o = onnx.node "Squeeze"(%m2, %two) {version = 13 : i64} : (tensor<?x2x1x64xf32>, tensor<1xi64>) -> tensor<?x2x64xf32>
+  %gu2 = onnx.node "Unsqueeze"(%gates, %last) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x2x1xf32>
+  %wo = onnx.node "Mul"(%o, %gu2) {version = 14 : i64, name = "weighted"} : (tensor<?x2x64xf32>, tensor<?x2x1xf32>) -> tensor<?x2x64xf32>
+  %y = onnx.node "ReduceSum"(%wo, %axis) {version = 13 : i64, name = "sum", attrs = {keepdims = 0 : i64}} : (tensor<?x2x64xf32>, tensor<1xi64>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+// The gates multiply the activation and the output.
+moe.weight @gu : tensor<8x64x64xf32> source(#moe.splat<1.0>)
+moe.weight @dn : tensor<8x32x64xf32> source(#moe.splat<1.0>)
+func.func @gate_twice(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]}, %gates: tensor<?x2xf32> {onnx.dims = ["t", ""]}) -> tensor<?x64xf32> {
+  %gu = moe.load_weight @gu : tensor<8x64x64xf32>
+  %dn = moe.load_weight @dn : tensor<8x32x64xf32>
+  %one = onnx.constant dense<1> : tensor<1xi64> : tensor<1xi64>
+  %two = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %last = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %gate0 = onnx.constant dense<0> : tensor<1xi64> : tensor<1xi64>
+  %gate1 = onnx.constant dense<32> : tensor<1xi64> : tensor<1xi64>
+  %up0 = onnx.constant dense<32> : tensor<1xi64> : tensor<1xi64>
+  %up1 = onnx.constant dense<64> : tensor<1xi64> : tensor<1xi64>
+  %axis = onnx.constant dense<1> : tensor<1xi64> : tensor<1xi64>
+  %axes = onnx.constant dense<[1, 2]> : tensor<2xi64> : tensor<2xi64>
+  %v, %ids = onnx.node "TopK"(%l, %two) {version = 11 : i64} : (tensor<?x8xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %x4 = onnx.node "Unsqueeze"(%x, %axes) {version = 13 : i64} : (tensor<?x64xf32>, tensor<2xi64>) -> tensor<?x1x1x64xf32>
+  %w1 = onnx.node "Gather"(%gu, %ids) {version = 13 : i64} : (tensor<8x64x64xf32>, tensor<?x2xi64>) -> tensor<?x2x64x64xf32>
+  %m1 = onnx.node "MatMul"(%x4, %w1) {version = 13 : i64} : (tensor<?x1x1x64xf32>, tensor<?x2x64x64xf32>) -> tensor<?x2x1x64xf32>
+  %h = onnx.node "Squeeze"(%m1, %two) {version = 13 : i64} : (tensor<?x2x1x64xf32>, tensor<1xi64>) -> tensor<?x2x64xf32>
+  %g = onnx.node "Slice"(%h, %gate0, %gate1, %last) {version = 13 : i64} : (tensor<?x2x64xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x2x32xf32>
+  %u = onnx.node "Slice"(%h, %up0, %up1, %last) {version = 13 : i64} : (tensor<?x2x64xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x2x32xf32>
+  %s = onnx.node "Sigmoid"(%g) {version = 13 : i64} : (tensor<?x2x32xf32>) -> tensor<?x2x32xf32>
+  %silu = onnx.node "Mul"(%g, %s) {version = 14 : i64} : (tensor<?x2x32xf32>, tensor<?x2x32xf32>) -> tensor<?x2x32xf32>
+  %act = onnx.node "Mul"(%silu, %u) {version = 14 : i64} : (tensor<?x2x32xf32>, tensor<?x2x32xf32>) -> tensor<?x2x32xf32>
+  %gq = onnx.node "Unsqueeze"(%gates, %last) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x2x1xf32>
+  %ga = onnx.node "Mul"(%act, %gq) {version = 14 : i64} : (tensor<?x2x32xf32>, tensor<?x2x1xf32>) -> tensor<?x2x32xf32>
+  %ac = onnx.node "Unsqueeze"(%ga, %two) {version = 13 : i64} : (tensor<?x2x32xf32>, tensor<1xi64>) -> tensor<?x2x1x32xf32>
+  %w2 = onnx.node "Gather"(%dn, %ids) {version = 13 : i64} : (tensor<8x32x64xf32>, tensor<?x2xi64>) -> tensor<?x2x32x64xf32>
+  // expected-remark @+1 {{the function between the two products is not a known activation}}
+  %m2 = onnx.node "MatMul"(%ac, %w2) {version = 13 : i64, name = "down"} : (tensor<?x2x1x32xf32>, tensor<?x2x32x64xf32>) -> tensor<?x2x1x64xf32>
+  %o = onnx.node "Squeeze"(%m2, %two) {version = 13 : i64} : (tensor<?x2x1x64xf32>, tensor<1xi64>) -> tensor<?x2x64xf32>
+  %gu2 = onnx.node "Unsqueeze"(%gates, %last) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x2x1xf32>
+  %wo = onnx.node "Mul"(%o, %gu2) {version = 14 : i64, name = "weighted"} : (tensor<?x2x64xf32>, tensor<?x2x1xf32>) -> tensor<?x2x64xf32>
+  %y = onnx.node "ReduceSum"(%wo, %axis) {version = 13 : i64, name = "sum", attrs = {keepdims = 0 : i64}} : (tensor<?x2x64xf32>, tensor<1xi64>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}

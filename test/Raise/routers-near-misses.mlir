@@ -79,3 +79,58 @@ func.func @ids_from_outside(%x: tensor<?x64xf32>, %i: tensor<?x2xi64>, %g: tenso
   %y = moe.experts %x routed(%e, %g) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
+
+// -----
+moe.weight @w : tensor<8x64x64xf32> source(#moe.splat<1.0>)
+// The sum is bounded from above, too.
+func.func @bounded_above(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]}) -> tensor<?x64xf32> {
+  %w = moe.load_weight @w : tensor<8x64x64xf32>
+  %k = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %last = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %lo = onnx.constant dense<0.1> : tensor<f32> : tensor<f32>
+  %hi = onnx.constant dense<1.0> : tensor<f32> : tensor<f32>
+  %p = onnx.node "Softmax"(%l) {version = 13 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v, %i = onnx.node "TopK"(%p, %k) {version = 11 : i64} : (tensor<?x8xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %s = onnx.node "ReduceSum"(%v, %last) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+  %se = onnx.node "Clip"(%s, %lo, %hi) {version = 13 : i64} : (tensor<?x1xf32>, tensor<f32>, tensor<f32>) -> tensor<?x1xf32>
+  %g = onnx.node "Div"(%v, %se) {version = 14 : i64} : (tensor<?x2xf32>, tensor<?x1xf32>) -> tensor<?x2xf32>
+  %e = onnx.node "Cast"(%i) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<?x2xi64>) -> tensor<?x2xi32>
+  // expected-remark @+1 {{the router is not raised: 'Clip' does not bound the sum of the gates from below by a constant}}
+  %y = moe.experts %x routed(%e, %g) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+moe.weight @w : tensor<8x64x64xf32> source(#moe.splat<1.0>)
+// The gates are gathered along the tokens.
+func.func @gathered_tokens(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]}) -> tensor<?x64xf32> {
+  %w = moe.load_weight @w : tensor<8x64x64xf32>
+  %k = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %last = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %p = onnx.node "Softmax"(%l) {version = 13 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v, %i = onnx.node "TopK"(%p, %k) {version = 11 : i64} : (tensor<?x8xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %g = onnx.node "GatherElements"(%p, %i) {version = 13 : i64} : (tensor<?x8xf32>, tensor<?x2xi64>) -> tensor<?x2xf32>
+  %e = onnx.node "Cast"(%i) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<?x2xi64>) -> tensor<?x2xi32>
+  // expected-remark @+1 {{the router is not raised: 'GatherElements' does not gather along the experts}}
+  %y = moe.experts %x routed(%e, %g) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+moe.weight @w : tensor<8x64x64xf32> source(#moe.splat<1.0>)
+// The epsilon is negative.
+func.func @negative_epsilon(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]}) -> tensor<?x64xf32> {
+  %w = moe.load_weight @w : tensor<8x64x64xf32>
+  %k = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %last = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %eps = onnx.constant dense<-1.0> : tensor<f32> : tensor<f32>
+  %p = onnx.node "Softmax"(%l) {version = 13 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v, %i = onnx.node "TopK"(%p, %k) {version = 11 : i64} : (tensor<?x8xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %s = onnx.node "ReduceSum"(%v, %last) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+  %se = onnx.node "Add"(%s, %eps) {version = 14 : i64} : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xf32>
+  %g = onnx.node "Div"(%v, %se) {version = 14 : i64} : (tensor<?x2xf32>, tensor<?x1xf32>) -> tensor<?x2xf32>
+  %e = onnx.node "Cast"(%i) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<?x2xi64>) -> tensor<?x2xi32>
+  // expected-remark @+1 {{the router is not raised: the scale or the epsilon of the gates is not a number a router can have}}
+  %y = moe.experts %x routed(%e, %g) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}

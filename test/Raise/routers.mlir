@@ -20,6 +20,20 @@ func.func @softmax_renormalised(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l
   return %y : tensor<?x64xf32>
 }
 
+// DeepSeek-V2, OLMoE: nothing is renormalised.
+// CHECK-LABEL: func.func @softmax_plain
+// CHECK: moe.route %arg1 router(<score = softmax, over = all, k = 2>)
+func.func @softmax_plain(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]}) -> tensor<?x64xf32> {
+  %w = moe.load_weight @w : tensor<8x64x64xf32>
+  %k = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %last = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %p = onnx.node "Softmax"(%l) {version = 13 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v, %i = onnx.node "TopK"(%p, %k) {version = 11 : i64} : (tensor<?x8xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %e = onnx.node "Cast"(%i) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<?x2xi64>) -> tensor<?x2xi32>
+  %y = moe.experts %x routed(%e, %v) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
 // gpt-oss.
 // CHECK-LABEL: func.func @softmax_over_selected
 // CHECK: moe.route %arg1 router(<score = softmax, over = selected, k = 2>)
@@ -104,4 +118,23 @@ func.func @values_with_bias(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: te
   %e = onnx.node "Cast"(%i) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<?x2xi64>) -> tensor<?x2xi32>
   %y = moe.experts %x routed(%e, %v) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
+}
+
+// The gates are a result, too: their nodes stay beside the router.
+// CHECK-LABEL: func.func @gates_used_elsewhere
+// CHECK: %[[G:.*]] = onnx.node "Div"
+// CHECK: %[[E:.*]], %[[R:.*]] = moe.route %arg1 router(<score = softmax, over = all, k = 2, renormalize = sum_plus_eps>)
+// CHECK: moe.experts %arg0 routed(%[[E]], %[[R]])
+// CHECK: return %{{.*}}, %[[G]]
+func.func @gates_used_elsewhere(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]}) -> (tensor<?x64xf32>, tensor<?x2xf32>) {
+  %w = moe.load_weight @w : tensor<8x64x64xf32>
+  %k = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %last = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %p = onnx.node "Softmax"(%l) {version = 13 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v, %i = onnx.node "TopK"(%p, %k) {version = 11 : i64} : (tensor<?x8xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %s = onnx.node "ReduceSum"(%v, %last) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+  %g = onnx.node "Div"(%v, %s) {version = 14 : i64} : (tensor<?x2xf32>, tensor<?x1xf32>) -> tensor<?x2xf32>
+  %e = onnx.node "Cast"(%i) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<?x2xi64>) -> tensor<?x2xi32>
+  %y = moe.experts %x routed(%e, %g) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  return %y, %g : tensor<?x64xf32>, tensor<?x2xf32>
 }
