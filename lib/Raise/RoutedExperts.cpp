@@ -36,11 +36,16 @@ LogicalResult RoutedExperts::check(WeightBuilder &weights, ArrayRef<Type> rowTyp
     if (typeOf(source->value).getElementType() != elementType ||
         llvm::any_of(rowTypes, [&](Type type) { return getElementTypeOrSelf(type) != elementType; }))
       return miss("the weights and the tokens have different element types");
-    if (!weights.get(source->value) || (source->bias && !weights.get(source->bias)))
+    if (!weights.get(source->value))
       return miss("the stacked weights are not constant");
   }
-  if (downBias && (!weights.get(downBias) || typeOf(downBias).getDimSize(0) != expertCount()))
-    return miss("the stacked bias is not a constant with one row per expert");
+  // A bias of one column would be repeated.
+  auto isBias = [&](Value bias, int64_t columns) {
+    return !bias || (weights.get(bias) && typeOf(bias).getShape() == ArrayRef<int64_t>{expertCount(), columns});
+  };
+  if (!isBias(downBias, typeOf(down.value).getDimSize(down.outByIn ? 1 : 2)) || !isBias(gate.bias, gate.columns) ||
+      (linear && !isBias(linear->bias, linear->columns)))
+    return miss("a stacked bias is not a constant with a row per expert and an element per column");
   auto isInside = [&](const ScalarNode &column, const RoutedSource &source) {
     return column.start + column.step * (inner - 1) < source.columns;
   };
