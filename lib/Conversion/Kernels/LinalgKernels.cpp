@@ -175,28 +175,29 @@ private:
     body(loop.getInductionVar());
   }
 
+  /// A buffer of two dimensions or more as one. The type is stated because the inferred one is wrong for ? x 0.
+  Value flattened(Value buffer) {
+    auto type = dyn_cast<MemRefType>(buffer.getType());
+    if (!type || type.getRank() <= 1)
+      return buffer;
+    SmallVector<ReassociationIndices> all(1);
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      all[0].push_back(i);
+    int64_t size = type.hasStaticShape() ? type.getNumElements() : ShapedType::kDynamic;
+    return memref::CollapseShapeOp::create(builder, loc, MemRefType::get({size}, type.getElementType()), buffer, all);
+  }
+
   /// Views every operand as one dimension.
   void flatten() {
     extents = {product(builder, loc, extents)};
-    for (Value &buffer : buffers) {
-      auto type = dyn_cast<MemRefType>(buffer.getType());
-      if (!type || type.getRank() <= 1)
-        continue;
-      SmallVector<ReassociationIndices> all(1);
-      for (int64_t i = 0; i < type.getRank(); ++i)
-        all[0].push_back(i);
-      buffer = memref::CollapseShapeOp::create(builder, loc, buffer, all);
-    }
+    for (Value &buffer : buffers)
+      buffer = flattened(buffer);
     for (AffineMap &map : maps)
       map = map.getNumResults() == 0 ? AffineMap::get(1, 0, builder.getContext())
                                      : AffineMap::getMultiDimIdentityMap(1, builder.getContext());
     for (Value &init : inits)
-      if (init && isa<MemRefType>(init.getType()) && cast<MemRefType>(init.getType()).getRank() > 1) {
-        SmallVector<ReassociationIndices> all(1);
-        for (int64_t i = 0; i < cast<MemRefType>(init.getType()).getRank(); ++i)
-          all[0].push_back(i);
-        init = memref::CollapseShapeOp::create(builder, loc, init, all);
-      }
+      if (init)
+        init = flattened(init);
   }
 
   void emitTask(Value task) {

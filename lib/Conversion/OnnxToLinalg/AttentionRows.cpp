@@ -51,10 +51,19 @@ static Value rotate(Binder &b, Value x, Value cos, Value sin, bool interleaved) 
 }
 
 /// Rows [first, first + count) of a table [positions, P], as [1, count, P].
-static Value tableRows(Binder &b, Value table, Value first, Value count) {
-  b.emit.check(b.index.compare(Predicate::sle, b.index.add(first, count), b.emit.extent(table, 0)),
-               "a position is beyond the cosine table");
+static FailureOr<Value> tableRows(Binder &b, Value table, Value first, Value count) {
+  Value fits = b.index.compare(Predicate::sle, b.index.add(first, count), b.emit.extent(table, 0));
+  if (failed(b.emit.check(fits, "a position is beyond the cosine table")))
+    return failure();
   return b.emit.insertAxes(b.emit.sliceAxis(table, 0, first, count), 0);
+}
+
+static FailureOr<std::pair<Value, Value>> tablesFrom(Binder &b, unsigned cos, Value first, Value count) {
+  FailureOr<Value> cosines = tableRows(b, b.input(cos), first, count);
+  FailureOr<Value> sines = tableRows(b, b.input(cos + 1), first, count);
+  if (failed(cosines) || failed(sines))
+    return failure();
+  return std::pair(*cosines, *sines);
 }
 
 /// The rows of the cosine and sine tables for `positions`: [batch, sequence], or one position to count from.
@@ -67,8 +76,7 @@ static FailureOr<std::pair<Value, Value>> rotaryTables(Binder &b, unsigned posit
     return failure();
   if (first->size() != 1)
     return b.error() << "input " << positions << ": expected one position, found " << b.type(positions);
-  return std::pair(tableRows(b, b.input(cos), first->front(), sequence),
-                   tableRows(b, b.input(cos + 1), first->front(), sequence));
+  return tablesFrom(b, cos, first->front(), sequence);
 }
 
 static LogicalResult lowerRotary(Binder &b) {
@@ -199,7 +207,7 @@ static FailureOr<SmallVector<Value>> groupQueryParts(Binder &b) {
 }
 
 /// The sequences of a batch must have one length: seqlens_k + 1 = past + new for each.
-static void checkLengths(Binder &b, Value total) {
+static LogicalResult checkLengths(Binder &b, Value total) {
   Value expected = b.index.sub(total, b.index.constant(1));
   Type integer = b.emit.builder.getI64Type();
   Value differences = b.emit.map(b.input(5), integer, false, [&](ScalarBody &s, ValueRange v) {
@@ -208,8 +216,8 @@ static void checkLengths(Binder &b, Value total) {
   });
   auto counted = nn::CountNonzeroOp::create(b.emit.builder, RankedTensorType::get({1}, integer), differences);
   Value count = b.index.fromInteger(tensor::ExtractOp::create(b.emit.builder, counted, b.index.constant(0)));
-  b.emit.check(b.index.compare(Predicate::eq, count, b.index.constant(0)),
-               "sequences of different length in a batch are not supported");
+  return b.emit.check(b.index.compare(Predicate::eq, count, b.index.constant(0)),
+                      "sequences of different length in a batch are not supported");
 }
 
 static FailureOr<Value> appendToPast(Binder &b, unsigned past, Value added) {
@@ -226,22 +234,18 @@ static LogicalResult lowerGroupQuery(Binder &b) {
     return failure();
   Value q = (*parts)[0], k = (*parts)[1], v = (*parts)[2];
   Value past = b.has(3) ? b.emit.extent(b.input(3), 2) : b.index.constant(0), sequence = b.emit.extent(q, 2);
-  checkLengths(b, b.index.add(past, sequence));
+  if (failed(checkLengths(b, b.index.add(past, sequence))))
+    return failure();
   if (b.integer("do_rotary", 0) != 0) {
     if (!b.has(7) || !b.has(8))
       return b.error() << "do_rotary needs cos_cache and sin_cache";
-    std::pair<Value, Value> tables;
-    if (b.has(9)) {
-      FailureOr<std::pair<Value, Value>> given = rotaryTables(b, /*positions=*/9, /*cos=*/7, sequence);
-      if (failed(given))
-        return failure();
-      tables = *given;
-    } else {
-      tables = {tableRows(b, b.input(7), past, sequence), tableRows(b, b.input(8), past, sequence)};
-    }
+    auto tables =
+        b.has(9) ? rotaryTables(b, /*positions=*/9, /*cos=*/7, sequence) : tablesFrom(b, /*cos=*/7, past, sequence);
+    if (failed(tables))
+      return failure();
     bool interleaved = b.integer("rotary_interleaved", 0) != 0;
-    q = rotate(b, q, tables.first, tables.second, interleaved);
-    k = rotate(b, k, tables.first, tables.second, interleaved);
+    q = rotate(b, q, tables->first, tables->second, interleaved);
+    k = rotate(b, k, tables->first, tables->second, interleaved);
   }
   FailureOr<Value> keys = appendToPast(b, 3, k), values = appendToPast(b, 4, v);
   if (failed(keys) || failed(values))

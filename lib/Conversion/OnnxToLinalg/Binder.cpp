@@ -52,11 +52,19 @@ FailureOr<Binder::Extents> Binder::sizes(unsigned i) {
       return error() << "input " << i << ": expected no negative value, found " << *known;
     if (index.isNonNegative(element))
       continue;
-    emit.check(index.compare(arith::CmpIPredicate::sge, element, index.constant(0)),
-               "input " + Twine(i) + " is negative");
+    Value fits = index.compare(arith::CmpIPredicate::sge, element, index.constant(0));
+    if (failed(emit.check(fits, "input " + Twine(i) + " is negative")))
+      return failure();
     index.assumeNonNegative(element);
   }
   return elements;
+}
+
+FailureOr<Value> Binder::scalar(unsigned i) {
+  if (failed(emit.unify(index.product(emit.extents(input(i))), index.constant(1),
+                        "input " + Twine(i) + ": number of elements")))
+    return failure();
+  return emit.reshape(input(i), {});
 }
 
 FailureOr<Value> Binder::integer(unsigned i) {

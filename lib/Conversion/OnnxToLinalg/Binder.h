@@ -45,6 +45,8 @@ public:
   mlir::FailureOr<Extents> integers(unsigned i);
   /// As integers, for extents and counts: checked to be non-negative.
   mlir::FailureOr<Extents> sizes(unsigned i);
+  /// An input of one element as a tensor of rank 0.
+  mlir::FailureOr<mlir::Value> scalar(unsigned i);
   /// The one element of an integer input.
   mlir::FailureOr<mlir::Value> integer(unsigned i);
   /// The elements of an input that must be constant.

@@ -41,8 +41,8 @@ static FailureOr<Window> bindWindow(Binder &b) {
   window.before = Binder::Axes(ArrayRef(pads).take_front(spatial));
   window.after = Binder::Axes(ArrayRef(pads).drop_front(spatial));
   constexpr int64_t maxTaps = 64;
-  if (llvm::product_of(window.kernel) > maxTaps)
-    return b.error() << "expected a window of at most " << maxTaps << " elements, found " << b.type(1);
+  if (!fit(window.kernel, spatial, 1) || llvm::product_of(window.kernel) > maxTaps)
+    return b.error() << "expected a window of 1 to " << maxTaps << " elements, found " << b.type(1);
   return window;
 }
 

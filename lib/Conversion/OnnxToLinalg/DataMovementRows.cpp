@@ -213,15 +213,18 @@ static LogicalResult lowerPad(Binder &b) {
       return b.index.isNonNegative(pad) ? zero : b.index.max(b.index.sub(zero, pad), zero);
     };
     Value kept = b.index.sub(b.index.sub(b.emit.extent(x, *place), removed(low)), removed(high));
-    b.emit.check(b.index.compare(Predicate::sge, kept, zero), "more elements are removed than there are");
+    if (failed(b.emit.check(b.index.compare(Predicate::sge, kept, zero), "more elements are removed than there are")))
+      return failure();
     x = b.emit.sliceAxis(x, *place, removed(low), kept);
     before[*place] = b.index.max(low, zero);
     after[*place] = b.index.max(high, zero);
   }
   if (mode != "constant")
     return b.result(0, x);
-  Value value = b.has(2) ? b.emit.reshape(b.input(2), {}) : b.emit.splat(0, {}, b.element(0));
-  return b.result(0, b.emit.pad(x, before, after, value));
+  FailureOr<Value> value = b.has(2) ? b.scalar(2) : FailureOr<Value>(b.emit.splat(0, {}, b.element(0)));
+  if (failed(value) || failed(b.sameElements({0, b.has(2) ? 2u : 0u})))
+    return failure();
+  return b.result(0, b.emit.pad(x, before, after, *value));
 }
 
 ArrayRef<Row> moec::dataMovementRows() {

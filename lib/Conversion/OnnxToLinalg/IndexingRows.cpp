@@ -17,13 +17,14 @@ using Predicate = arith::CmpIPredicate;
 //===----------------------------------------------------------------------===//
 
 /// An index that the host knows is a slice: no gather, and weights stay weights.
-static Value gatherOne(Binder &b, Value data, int64_t axis, Value place) {
+static FailureOr<Value> gatherOne(Binder &b, Value data, int64_t axis, Value place) {
   Value extent = b.emit.extent(data, axis), zero = b.index.constant(0);
   if (!b.index.isNonNegative(place))
     place = b.index.select(b.index.compare(Predicate::slt, place, zero), b.index.add(place, extent), place);
   Value inside =
       b.index.logicalAnd(b.index.compare(Predicate::sge, place, zero), b.index.compare(Predicate::slt, place, extent));
-  b.emit.check(inside, "an index is out of range");
+  if (failed(b.emit.check(inside, "an index is out of range")))
+    return failure();
   return b.emit.sliceAxis(data, axis, place, b.index.constant(1));
 }
 
@@ -34,11 +35,13 @@ static LogicalResult lowerGather(Binder &b) {
     return failure();
   const ScalarTensor *known = b.knownScalars(1);
   if (known && known->elements.size() == 1) {
-    Value one = gatherOne(b, data, *axis, known->elements.front());
-    Extents extents = b.emit.extents(one);
+    FailureOr<Value> one = gatherOne(b, data, *axis, known->elements.front());
+    if (failed(one))
+      return failure();
+    Extents extents = b.emit.extents(*one);
     extents.erase(extents.begin() + *axis);
     extents.insert(extents.begin() + *axis, known->shape.size(), b.index.constant(1));
-    return b.result(0, b.emit.reshape(one, extents));
+    return b.result(0, b.emit.reshape(*one, extents));
   }
   return b.result(0, b.emit.gather(data, b.input(1), *axis));
 }
@@ -80,6 +83,9 @@ static LogicalResult lowerGatherNd(Binder &b) {
   if (failed(length))
     return failure();
   Extents data = b.emit.extents(b.input(0)), result = b.emit.extents(b.input(1));
+  for (int64_t axis = 0; axis < batch; ++axis)
+    if (failed(b.emit.unify(data[axis], result[axis], "batch dimension " + Twine(axis))))
+      return failure();
   result.pop_back();
   llvm::append_range(result, ArrayRef(data).drop_front(batch + *length));
   auto op = nn::GatherNdOp::create(b.emit.builder, b.emit.typeOf(result, b.element(0)), b.input(0), b.input(1), batch);
@@ -140,7 +146,8 @@ static LogicalResult lowerTopK(Binder &b) {
   if (k->size() != 1)
     return b.error() << "input 1: expected one element, found " << k->size();
   Value count = k->front(), extent = b.emit.extent(x, *axis);
-  b.emit.check(b.index.compare(Predicate::sle, count, extent), "k exceeds the dimension");
+  if (failed(b.emit.check(b.index.compare(Predicate::sle, count, extent), "k exceeds the dimension")))
+    return failure();
   auto order = llvm::to_vector(llvm::seq<int64_t>(0, rank));
   std::swap(order[*axis], order.back());
   auto [values, indices] = b.emit.topK(b.emit.transpose(x, order), count, b.integer("largest", 1) != 0);
@@ -285,8 +292,6 @@ static LogicalResult lowerIntegerRange(Binder &b) {
   FailureOr<Value> start = b.integer(0), limit = b.integer(1), delta = b.integer(2);
   if (failed(start) || failed(limit) || failed(delta))
     return failure();
-  if (IndexArithmetic::isConstant(*delta, 0))
-    return b.error() << "delta is 0";
   // ceil((limit - start) / delta) with the sign taken out of both.
   Value zero = b.index.constant(0), distance = b.index.sub(*limit, *start), magnitude = *delta;
   if (!b.index.isNonNegative(*delta)) {
@@ -294,7 +299,8 @@ static LogicalResult lowerIntegerRange(Binder &b) {
     distance = b.index.select(negative, b.index.sub(zero, distance), distance);
     magnitude = b.index.select(negative, b.index.sub(zero, *delta), *delta);
   }
-  b.emit.check(b.index.compare(Predicate::ne, *delta, zero), "delta is 0");
+  if (failed(b.emit.check(b.index.compare(Predicate::ne, *delta, zero), "delta is 0")))
+    return failure();
   Value count = b.index.ceilDiv(b.index.max(distance, zero), magnitude);
   b.index.assumeNonNegative(count);
   Type element = b.element(0);
@@ -306,8 +312,12 @@ static LogicalResult lowerIntegerRange(Binder &b) {
 // The number of elements is computed like the elements: in a kernel. The host reads it.
 static LogicalResult lowerFloatRange(Binder &b) {
   SmallVector<Value> inputs;
-  for (unsigned i = 0; i < 3; ++i)
-    inputs.push_back(b.emit.reshape(b.input(i), {}));
+  for (unsigned i = 0; i < 3; ++i) {
+    FailureOr<Value> scalar = b.scalar(i);
+    if (failed(scalar))
+      return failure();
+    inputs.push_back(*scalar);
+  }
   Type integer = b.emit.builder.getI64Type();
   Value counted = b.emit.compute(inputs, {}, integer, false, [&](ScalarBody &s, ValueRange v) {
     Value steps = math::CeilOp::create(s.builder, s.div(s.sub(v[1], v[0]), v[2]));

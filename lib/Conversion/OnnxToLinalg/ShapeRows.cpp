@@ -65,7 +65,9 @@ static FailureOr<Extents> reshapeExtents(Binder &b, ArrayRef<Value> requests, Ar
       return b.error() << "extent " << *known << " is negative";
     if (b.index.isNonNegative(extent))
       continue;
-    b.emit.check(b.index.compare(arith::CmpIPredicate::sge, extent, b.index.constant(0)), "an extent is negative");
+    Value fits = b.index.compare(arith::CmpIPredicate::sge, extent, b.index.constant(0));
+    if (failed(b.emit.check(fits, "an extent is negative")))
+      return failure();
     b.index.assumeNonNegative(extent);
   }
   if (failed(b.emit.unify(b.index.product(result), total, "number of elements")))

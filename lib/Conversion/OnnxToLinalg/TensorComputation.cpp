@@ -148,7 +148,9 @@ FailureOr<TensorEmitter::Extents> TensorEmitter::broadcastExtents(ArrayRef<Exten
       }
       Value isOne = index.compare(arith::CmpIPredicate::eq, size, index.constant(1));
       Value isWhole = index.compare(arith::CmpIPredicate::eq, size, result[axis]);
-      check(index.logicalOr(isOne, isWhole), "broadcast at dimension " + Twine(axis) + ": extents differ");
+      Value fits = index.logicalOr(isOne, isWhole);
+      if (failed(check(fits, "broadcast at dimension " + Twine(axis) + ": extents differ")))
+        return failure();
       expands[operand] = true;
     }
   }

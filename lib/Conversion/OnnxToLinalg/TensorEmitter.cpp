@@ -22,9 +22,12 @@ InFlightDiagnostic TensorEmitter::error() { return emitError(node->getLoc()) << 
 
 InFlightDiagnostic TensorEmitter::remark() { return emitRemark(node->getLoc()) << label << ": "; }
 
-void TensorEmitter::check(Value condition, const Twine &what) {
+LogicalResult TensorEmitter::check(Value condition, const Twine &what) {
+  if (IndexArithmetic::isConstant(condition, 0))
+    return error() << what;
   if (!IndexArithmetic::isConstant(condition, 1) && checked.insert(condition).second)
     step::CheckOp::create(builder, condition, builder.getStringAttr(label + ": " + what));
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -100,7 +103,8 @@ FailureOr<Value> TensorEmitter::unify(Value lhs, Value rhs, const Twine &what) {
   if (left && right && *left != *right)
     return error() << what << ": extents " << *left << " and " << *right << " differ";
   if (!index.provablyEqual(lhs, rhs)) {
-    check(index.compare(arith::CmpIPredicate::eq, lhs, rhs), what + ": extents differ");
+    if (failed(check(index.compare(arith::CmpIPredicate::eq, lhs, rhs), what + ": extents differ")))
+      return failure();
     index.assumeEqual(lhs, rhs);
   }
   return left ? lhs : rhs;

@@ -24,8 +24,8 @@ public:
   void setNode(mlir::Operation *op, std::string label);
   mlir::InFlightDiagnostic error();
   mlir::InFlightDiagnostic remark();
-  /// Fails the run with `what` unless `condition` holds; a condition is checked once.
-  void check(mlir::Value condition, const llvm::Twine &what);
+  /// Fails the run with `what` unless `condition` holds, or compilation if it never does. A condition is checked once.
+  mlir::LogicalResult check(mlir::Value condition, const llvm::Twine &what);
 
   //===--- extents ---===//
   mlir::Value extent(mlir::Value tensor, int64_t axis);

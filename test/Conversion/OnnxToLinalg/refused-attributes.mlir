@@ -71,7 +71,7 @@ func.func @auto_pad(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>) -> tensor<1x1x
 
 // -----
 func.func @window(%x: tensor<1x1x100xf32>, %w: tensor<1x1x65xf32>) -> tensor<1x1x36xf32> {
-  // expected-error @+1 {{expected a window of at most 64 elements, found 'tensor<1x1x65xf32>'}}
+  // expected-error @+1 {{expected a window of 1 to 64 elements, found 'tensor<1x1x65xf32>'}}
   %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64} : (tensor<1x1x100xf32>, tensor<1x1x65xf32>) -> tensor<1x1x36xf32>
   return %0 : tensor<1x1x36xf32>
 }

@@ -119,3 +119,12 @@ func.func @conv_depthwise(%x: tensor<1x4x8xf32>, %w: tensor<4x4x2xf32>) -> tenso
     : (tensor<1x4x8xf32>, tensor<4x4x2xf32>) -> tensor<1x4x8xf32>
   return %0 : tensor<1x4x8xf32>
 }
+
+// -----
+func.func @rotary_beyond(%x: tensor<1x3x8xf32>, %t: tensor<8x4xf32>) -> tensor<1x3x8xf32> {
+  %p = onnx.constant dense<6> : tensor<1xi64> : tensor<1xi64>
+  // expected-error @+1 {{a position is beyond the cosine table}}
+  %0 = onnx.node "RotaryEmbedding"(%x, %p, %t, %t) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<1x3x8xf32>, tensor<1xi64>, tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}

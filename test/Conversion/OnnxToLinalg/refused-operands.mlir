@@ -305,3 +305,41 @@ func.func @softmax(%x: tensor<8xf64>) -> tensor<8xf64> {
   %0 = onnx.node "Softmax"(%x) {version = 13 : i64} : (tensor<8xf64>) -> tensor<8xf64>
   return %0 : tensor<8xf64>
 }
+
+// -----
+func.func @index(%x: tensor<3x4xf32>) -> tensor<*xf32> {
+  %i = onnx.constant dense<3> : tensor<i64> : tensor<i64>
+  // expected-error @+1 {{an index is out of range}}
+  %0 = onnx.node "Gather"(%x, %i) {version = 13 : i64} : (tensor<3x4xf32>, tensor<i64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @k(%x: tensor<3xf32>) -> tensor<*xf32> {
+  %k = onnx.constant dense<4> : tensor<1xi64> : tensor<1xi64>
+  // expected-error @+1 {{k exceeds the dimension}}
+  %0:2 = onnx.node "TopK"(%x, %k) {version = 11 : i64} : (tensor<3xf32>, tensor<1xi64>) -> (tensor<*xf32>, tensor<*xi64>)
+  return %0#0 : tensor<*xf32>
+}
+
+// -----
+func.func @float_range(%x: tensor<2xf32>, %y: tensor<f32>) -> tensor<*xf32> {
+  // expected-error @+1 {{input 0: number of elements: extents 2 and 1 differ}}
+  %0 = onnx.node "Range"(%x, %y, %y) {version = 11 : i64} : (tensor<2xf32>, tensor<f32>, tensor<f32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @removed(%x: tensor<3xf32>) -> tensor<*xf32> {
+  %p = onnx.constant dense<[-2, -2]> : tensor<2xi64> : tensor<2xi64>
+  // expected-error @+1 {{more elements are removed than there are}}
+  %0 = onnx.node "Pad"(%x, %p) {version = 13 : i64} : (tensor<3xf32>, tensor<2xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @batches(%x: tensor<3x4xf32>, %i: tensor<2x1xi64>) -> tensor<*xf32> {
+  // expected-error @+1 {{batch dimension 0: extents 3 and 2 differ}}
+  %0 = onnx.node "GatherND"(%x, %i) {version = 13 : i64, attrs = {batch_dims = 1 : i64}} : (tensor<3x4xf32>, tensor<2x1xi64>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
