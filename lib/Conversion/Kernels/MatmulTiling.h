@@ -23,7 +23,8 @@ constexpr int64_t mostTileRows = 14;
 
 /// The task grid of a product with `panels` panels and `inner` terms in each sum.
 struct MatmulGrid {
-  /// Rows of one expert that one task takes: as many as fit into half a megabyte once packed.
+  /// Rows of one expert that one task takes: as many as fit into a megabyte once packed. Each run of rows reads the
+  /// weights again, so that few rows would be bound by memory.
   int64_t rowsPerTask;
   /// Panels of a column block: 16 blocks if the product is wide enough, but neither so narrow that packing the rows
   /// shows nor so wide that few tasks are left.
@@ -31,7 +32,7 @@ struct MatmulGrid {
   int64_t columnBlocks;
 
   MatmulGrid(int64_t panels, int64_t inner) {
-    constexpr int64_t packedBytes = 512 * 1024;
+    constexpr int64_t packedBytes = 1024 * 1024;
     int64_t tiles = packedBytes / (4 * packedStride(inner) * mostTileRows);
     rowsPerTask = mostTileRows * std::clamp<int64_t>(tiles, 2, 12);
     int64_t wanted = (panels + 16 * widestPanels - 1) / (16 * widestPanels) * widestPanels;
