@@ -119,7 +119,11 @@ CompileStatus Compilation::load() {
   }
   if (isMlir()) {
     module = parseSourceFile<ModuleOp>(options.input, ParserConfig(&context));
-    return module ? CompileStatus::Success : CompileStatus::Refused;
+    if (module && module->lookupSymbol("main"))
+      return CompileStatus::Success;
+    if (module)
+      console.error("'" + options.input + "' has no entry 'main'");
+    return CompileStatus::Refused;
   }
   console.beginStage(Stage::Import);
   TimingScope scope = timingScope.nest(getStageName(Stage::Import));
