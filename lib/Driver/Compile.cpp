@@ -186,8 +186,8 @@ static CompileOptions withoutRecognisers(const CompileOptions &options) {
   return plain;
 }
 
-/// Compiles the model for this machine as plain operators and compares it with `artifact`. What cannot be compared counts
-/// as agreeing, with a warning.
+/// Compiles the model for this machine as plain operators and compares it with `artifact`. What cannot be compared
+/// counts as agreeing, with a warning.
 bool Compilation::agreesWithPlainOperators(StringRef artifact) {
   CompileOptions plain = withoutRecognisers(options);
   SmallString<128> path;

@@ -90,7 +90,8 @@ void Console::beginStage(Stage stage) {
   stageStart = std::chrono::steady_clock::now();
   if (!showProgress)
     return;
-  os << '[' << static_cast<int>(stage) + 1 << '/' << allStages.size() << "] " << llvm::left_justify(getStageName(stage), 12);
+  os << '[' << static_cast<int>(stage) + 1 << '/' << allStages.size() << "] "
+     << llvm::left_justify(getStageName(stage), 12);
   os.flush();
   lineOpen = true;
 }

@@ -4,7 +4,6 @@
 #include "moec/Conversion/Passes.h"
 #include "moec/Raise/Passes.h"
 #include "moec/Target/Cpu/CpuTarget.h"
-#include "moec/Target/Cpu/CpuTarget.h"
 #include "moec/Transforms/Passes.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -22,10 +21,9 @@ using namespace mlir;
 using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
-    "moe-raise-gathered-experts", "moe-raise-grouped-experts",   "moe-raise-routers",
-    "moe-raise-norms",            "moe-raise-rotary",            "moe-raise-attention",
-    "moe-place-state",            "moe-form-dense-matmul",       "moe-encode-weights",
-    "linalg-fuse-elementwise-ops", "moe-plan-buffers",
+    "moe-raise-gathered-experts", "moe-raise-grouped-experts",   "moe-raise-routers", "moe-raise-norms",
+    "moe-raise-rotary",           "moe-raise-attention",         "moe-place-state",   "moe-form-dense-matmul",
+    "moe-encode-weights",         "linalg-fuse-elementwise-ops", "moe-plan-buffers",
 };
 
 ArrayRef<llvm::StringLiteral> moec::getOptionalPasses() { return optionalPasses; }
@@ -66,8 +64,9 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createRecordLayers());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  // Products first: fusion must not pull their operands in.
+  // While an append is still one op between a state and its attention.
   addOptional(pm, options, createPlaceState());
+  // Before fusion, which would pull the operands of products in.
   addOptional(pm, options, createFormDenseMatmul());
   pm.addPass(createDecomposeExperts());
   addOptional(pm, options, createEncodeWeights());

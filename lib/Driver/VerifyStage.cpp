@@ -19,10 +19,9 @@ using namespace moec;
 
 /// Applies `check` to every op below `root` until one fails.
 static LogicalResult checkAll(Operation *root, function_ref<LogicalResult(Operation *)> check) {
-  return failure(root->walk([&](Operation *op) {
-                       return failed(check(op)) ? WalkResult::interrupt() : WalkResult::advance();
-                     })
-                     .wasInterrupted());
+  return failure(
+      root->walk([&](Operation *op) { return failed(check(op)) ? WalkResult::interrupt() : WalkResult::advance(); })
+          .wasInterrupted());
 }
 
 /// The entry carries the names, types and symbols of its signature until the step program is formed.

@@ -22,17 +22,17 @@ static cl::opt<std::string> output("o", cl::Required, cl::value_desc("file"), cl
 enum class Target { Cpu };
 static cl::opt<Target> target("target", cl::init(Target::Cpu), cl::cat(category), cl::desc("Device to compile for:"),
                               cl::values(clEnumValN(Target::Cpu, "cpu", "processors (default)")));
-static cl::list<std::string>
-    cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
-         cl::desc("Code variants (default x86-64-v3,x86-64-v4), or native for this machine"));
-static cl::opt<Stage> compileTo("compile-to", cl::init(Stage::Emit), cl::cat(category), cl::desc("Last stage to run:"),
-                                cl::values(clEnumValN(Stage::Import, "import", "read the ONNX graph"),
-                                           clEnumValN(Stage::Raise, "raise", "recognise routed layers, attention, norms"),
-                                           clEnumValN(Stage::LowerOnnx, "lower-onnx", "lower the other operators"),
-                                           clEnumValN(Stage::Optimize, "optimize", "fuse, decompose, encode weights"),
-                                           clEnumValN(Stage::Schedule, "schedule", "form kernels and the step program"),
-                                           clEnumValN(Stage::Lower, "lower", "lower kernels to LLVM"),
-                                           clEnumValN(Stage::Emit, "emit", "write the .moe file (default)")));
+static cl::list<std::string> cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
+                                  cl::desc("Code variants (default x86-64-v3,x86-64-v4), or native for this machine"));
+static cl::opt<Stage>
+    compileTo("compile-to", cl::init(Stage::Emit), cl::cat(category), cl::desc("Last stage to run:"),
+              cl::values(clEnumValN(Stage::Import, "import", "read the ONNX graph"),
+                         clEnumValN(Stage::Raise, "raise", "recognise routed layers, attention, norms"),
+                         clEnumValN(Stage::LowerOnnx, "lower-onnx", "lower the other operators"),
+                         clEnumValN(Stage::Optimize, "optimize", "fuse, decompose, encode weights"),
+                         clEnumValN(Stage::Schedule, "schedule", "form kernels and the step program"),
+                         clEnumValN(Stage::Lower, "lower", "lower kernels to LLVM"),
+                         clEnumValN(Stage::Emit, "emit", "write the .moe file (default)")));
 static cl::list<std::string> disable("disable", cl::CommaSeparated, cl::value_desc("pass,..."), cl::cat(category),
                                      cl::desc("Optional passes to leave out"));
 static cl::opt<bool> remarks("remarks", cl::cat(category),

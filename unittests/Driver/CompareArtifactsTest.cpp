@@ -30,12 +30,14 @@ protected:
     std::string source = inFolder((name + ".mlir").str());
     std::error_code error;
     llvm::raw_fd_ostream(source, error)
-        << "func.func @main(%x: tensor<?x3xf32> {onnx.name = \"x\", onnx.elem_type = 1 : i32, onnx.dims = [\"t\", \"\"]})"
+        << "func.func @main(%x: tensor<?x3xf32> {onnx.name = \"x\", onnx.elem_type = 1 : i32, onnx.dims = [\"t\", "
+           "\"\"]})"
            " -> (tensor<?x3xf32> {onnx.name = \"y\", onnx.elem_type = 1 : i32, onnx.dims = [\"t\", \"\"]}) {\n"
            "  %c = onnx.constant dense<"
         << summand
         << "> : tensor<3xf32> : tensor<3xf32>\n"
-           "  %y = onnx.node \"Add\"(%x, %c) {version = 14 : i64} : (tensor<?x3xf32>, tensor<3xf32>) -> tensor<?x3xf32>\n"
+           "  %y = onnx.node \"Add\"(%x, %c) {version = 14 : i64} : (tensor<?x3xf32>, tensor<3xf32>) -> "
+           "tensor<?x3xf32>\n"
            "  return %y : tensor<?x3xf32>\n}\n";
     CompileOptions options;
     options.input = source;

@@ -26,9 +26,10 @@ struct Breach {
 
 const Breach breaches[] = {
     {"NoEntry", Stage::Import, "func.func private @other()", "has no function 'main'"},
-    {"NoArgumentName", Stage::Import, "func.func @main(%x: tensor<4xf32>) { return }", "has no 'onnx.name' on argument 0"},
-    {"NoResultName", Stage::Import,
-     "func.func @main(" ARGUMENT ") -> tensor<4xf32> { return %x : tensor<4xf32> }", "has no 'onnx.name' on result 0"},
+    {"NoArgumentName", Stage::Import, "func.func @main(%x: tensor<4xf32>) { return }",
+     "has no 'onnx.name' on argument 0"},
+    {"NoResultName", Stage::Import, "func.func @main(" ARGUMENT ") -> tensor<4xf32> { return %x : tensor<4xf32> }",
+     "has no 'onnx.name' on result 0"},
     {"ForeignOp", Stage::Import,
      "func.func @main(" ARGUMENT ") -> " RESULT " { %y = math.exp %x : tensor<4xf32> return %y : tensor<4xf32> }",
      "is not an op of an imported graph"},

@@ -62,8 +62,8 @@ enum class CompileStatus {
   InternalError,
 };
 
-/// Compiles as `options` say. Messages, progress and the closing summary go to `messages`. Unless it returns Success the
-/// output file is as it was before the call.
+/// Compiles as `options` say. Messages, progress and the closing summary go to `messages`. Unless it returns Success
+/// the output file is as it was before the call.
 CompileStatus compile(const CompileOptions &options, llvm::raw_ostream &messages);
 
 } // namespace moec
