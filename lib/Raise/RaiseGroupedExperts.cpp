@@ -241,8 +241,7 @@ struct RaiseGroupedExperts : moec::impl::RaiseGroupedExpertsBase<RaiseGroupedExp
     if (!areGroupEnds(ends, *sorted, first.expertCount))
       return leave(first.concat, "the ranges of rows do not come from a histogram of the sorted expert ids");
     std::optional<RowSpace> space = RowSpace::create(sorted->sortedIds, shapes);
-    if (!space)
-      return leave(first.concat, "the number of rows is not known");
+    assert(space && "a full sort has known extents");
     llvm::SmallDenseSet<Operation *> nodes;
     for (const GroupedProduct &product : products)
       nodes.insert(product.concat);
