@@ -12,8 +12,8 @@ class Raise_Pass<string argument> : Pass<argument, "::mlir::ModuleOp"> {
 def RaiseMoeNodes : Raise_Pass<"moe-raise-moe-nodes"> {
   let summary = "turns com.microsoft MoE and QMoE nodes into moe.route and moe.experts";
   let description = [{
-    Afterwards no `MoE` or `QMoE` node is left. Precondition: weights, scales and zero points are constant. An attribute,
-    input or shape without a known meaning is an error that names node, attribute, expected and found.
+    Afterwards no `MoE` or `QMoE` node is left. Precondition: weights, scales and zero points are constant. An
+    attribute, input or shape without a known meaning is an error that names node, attribute, expected and found.
     ```mlir
     %y = onnx.node "MoE"(%x, %p, %w1, %none, %w2) {domain = "com.microsoft", attrs = {k = 2, activation_type = "silu"}}
     // becomes
@@ -39,9 +39,9 @@ def RaiseGatheredExperts : Raise_Pass<"moe-raise-gathered-experts"> {
 def RaiseGroupedExperts : Raise_Pass<"moe-raise-grouped-experts"> {
   let summary = "turns products over rows sorted by expert into moe.experts";
   let description = [{
-    Recognises tokens gathered in the order of their sorted expert ids, one product per expert over its range of rows, the
-    activation, the second such products, and the weighted sum after the rows are back in order. Each layer that resembles
-    this form and is left as it is gets a remark with the reason.
+    Recognises tokens gathered in the order of their sorted expert ids, one product per expert over its range of rows,
+    the activation, the second such products, and the weighted sum after the rows are back in order. Each layer that
+    resembles this form and is left as it is gets a remark with the reason.
     ```mlir
     %s, %order = onnx.node "TopK"(%flat_ids, %count); … %p0 = onnx.node "MatMul"(%rows0, %w0); …
     %products = onnx.node "Concat"(%p0, %p1, …); … %y = onnx.node "ReduceSum"(%weighted, %one)
