@@ -3,8 +3,8 @@
 //   grouped_matmul_bench PRODUCT.moe VARIANT ROWS…
 //
 // PRODUCT.moe has one input [T, K] and one output [T, N] that is the input times a weight. For each row count the
-// program times runs on one thread in turn with a multiply-add probe of the variant's vector width, so that both see the
-// same clock and the same neighbours, and prints the medians and their ratio.
+// program times runs on one thread in turn with a multiply-add probe of the variant's vector width, so that both see
+// the same clock and the same neighbours, and prints the medians and their ratio.
 #include "moert/moert.h"
 
 #include <algorithm>

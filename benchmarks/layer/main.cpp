@@ -2,8 +2,8 @@
 //
 //   layer_run LAYER.moe X.npy Y.npy THREADS SECONDS
 //
-// X.npy is f32 [sets, T, H]; a round runs each set once. Writes the outputs [sets, T, H] and prints one line of JSON with
-// the means over the sets of each set's median and lowest time.
+// X.npy is f32 [sets, T, H]; a round runs each set once. Writes the outputs [sets, T, H] and prints one line of JSON
+// with the means over the sets of each set's median and lowest time.
 #include "npy.h"
 #include "timing.h"
 #include "tool_error.h"

@@ -102,7 +102,8 @@ FailureOr<PanelPacking> ExpressionEvaluator::evaluatePacking(PackPanelsOp op) {
 
 FailureOr<WeightView> ExpressionEvaluator::compute(Operation *op) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  if (!isa<LoadWeightOp, onnx::ConstantOp, arith::ConstantOp>(op) && WeightView::elementSize(type.getElementType()) == 0)
+  bool isLeaf = isa<LoadWeightOp, onnx::ConstantOp, arith::ConstantOp>(op);
+  if (!isLeaf && WeightView::elementSize(type.getElementType()) == 0)
     return op->emitOpError("cannot compute elements of ") << type.getElementType() << ", which are parts of a byte";
   return llvm::TypeSwitch<Operation *, FailureOr<WeightView>>(op)
       .Case([&](LoadWeightOp load) { return loadWeight(load); })

@@ -44,7 +44,7 @@ struct OwnedWeight {
   char *data;
 };
 
-/// Calls `body(first, last)` for ranges of [0, count), in parallel if a unit of `unitBytes` bytes makes that worthwhile.
+/// Calls `body(first, last)` for ranges of [0, count), in parallel if they are large with `unitBytes` bytes each.
 void forRanges(int64_t count, int64_t unitBytes, llvm::function_ref<void(int64_t, int64_t)> body);
 
 /// Copies the elements of `view` to `destination`, which has the same shape and strides of its own.

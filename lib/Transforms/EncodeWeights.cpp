@@ -35,8 +35,9 @@ public:
     if (layout == GateLayout::Concatenated && concat && concat.getDim() == 1 && concat.getInputs().size() == 2 &&
         typeOf(concat.getInputs()[0]).getDimSize(1) == half)
       return {concat.getInputs()[0], concat.getInputs()[1]};
-    bool interleaved = layout == GateLayout::Interleaved;
-    return {slice(value, 0, interleaved ? 2 : 1, half), slice(value, interleaved ? 1 : half, interleaved ? 2 : 1, half)};
+    if (layout == GateLayout::Interleaved)
+      return {slice(value, 0, 2, half), slice(value, 1, 2, half)};
+    return {slice(value, 0, 1, half), slice(value, half, 1, half)};
   }
 
 private:

@@ -93,11 +93,13 @@ private:
     builder.createBlock(&weight.getExpression());
     IRMapping mapping;
     for (Operation *op : slice) {
-      if (auto constant = dyn_cast<arith::ConstantOp>(op))
-        mapping.map(op->getResult(0),
-                    onnx::ConstantOp::create(builder, op->getLoc(), cast<ElementsAttr>(constant.getValue())).getResult());
-      else
+      auto constant = dyn_cast<arith::ConstantOp>(op);
+      if (!constant) {
         builder.clone(*op, mapping);
+        continue;
+      }
+      auto elements = cast<ElementsAttr>(constant.getValue());
+      mapping.map(constant.getResult(), onnx::ConstantOp::create(builder, op->getLoc(), elements).getResult());
     }
     YieldOp::create(builder, root->getLoc(), mapping.lookup(root->getResult(0)));
     symbols.insert(weight, module.getBody()->begin());

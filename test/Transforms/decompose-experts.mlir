@@ -1,6 +1,6 @@
 // RUN: moe-opt %s --moe-decompose-experts --split-input-file | FileCheck %s
 
-// Gates weight the combination; the activation is the epilogue of the first product; labels and the layer's number go on.
+// Gates weight the combination; the activation is the epilogue of the first product; labels and layer number go on.
 
 // CHECK-LABEL: func.func @output(
 // CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<?x32xf32>, %[[E:[a-z0-9]+]]: tensor<?x2xi32>, %[[G:[a-z0-9]+]]: tensor<?x2xf32>
@@ -27,7 +27,8 @@ func.func @output(%x: tensor<?x32xf32>, %e: tensor<?x2xi32>, %g: tensor<?x2xf32>
 // Gates on the input scale the gathered rows; static extents stay static.
 
 // CHECK-LABEL: func.func @input(
-// CHECK: %{{.*}}, %[[ORD:.*]], %[[INV:.*]] = moe.group %{{.*}} experts 4 : tensor<3x2xi32> -> tensor<5xi32>, tensor<6xi32>, tensor<6xi32>
+// CHECK: %{{.*}}, %[[ORD:.*]], %[[INV:.*]] = moe.group %{{.*}} experts 4
+// CHECK-SAME: -> tensor<5xi32>, tensor<6xi32>, tensor<6xi32>
 // CHECK: moe.grouped_matmul %{{.*}} order %[[ORD]] scale %arg2 columns 8
 // CHECK: moe.combine %{{.*}} inverse %[[INV]] slots 2 : (tensor<6x4xf32>, tensor<6xi32>) -> tensor<3x4xf32>
 func.func @input(%x: tensor<3x4xf32>, %e: tensor<3x2xi32>, %arg2: tensor<3x2xf32>, %w1: tensor<4x8x4xf32>,

@@ -81,7 +81,7 @@ std::string counting(llvm::StringRef name, std::vector<int64_t> shape) {
 }
 
 TEST_F(WeightEvaluation, Sources) {
-  EXPECT_EQ(values<float>("moe.weight @w : tensor<3xf32> source(#moe.splat<2.5>)"), (std::vector<float>{2.5, 2.5, 2.5}));
+  EXPECT_EQ(values<float>("moe.weight @w : tensor<2xf32> source(#moe.splat<2.5>)"), (std::vector<float>{2.5, 2.5}));
   EXPECT_EQ(values<uint8_t>("moe.weight @w : tensor<3xi1> source(dense<[true, false, true]> : tensor<3xi1>)"),
             (std::vector<uint8_t>{1, 0, 1}));
   EXPECT_EQ(values<uint8_t>("moe.weight @w : tensor<3xi4> source(dense<[1, -1, 7]> : tensor<3xi4>)"),
@@ -255,7 +255,8 @@ TEST_F(WeightEvaluation, Refusals) {
                    "is computed from itself"},
            Refusal{"moe.weight @a : tensor<2xi4> source(#moe.splat<1.0>) moe.weight @w : tensor<1xi4> { "
                    "%a = moe.load_weight @a : tensor<2xi4> "
-                   "%s = tensor.extract_slice %a[1] [1] [1] : tensor<2xi4> to tensor<1xi4> moe.yield %s : tensor<1xi4> }",
+                   "%s = tensor.extract_slice %a[1] [1] [1] : tensor<2xi4> to tensor<1xi4> "
+                   "moe.yield %s : tensor<1xi4> }",
                    "which are parts of a byte"}}) {
     message.clear();
     EXPECT_TRUE(bytes(refusal.text).empty());

@@ -31,8 +31,8 @@ using namespace moec;
 using namespace moec::test;
 
 static const char *const loweringPipeline =
-    "func.func(canonicalize,cse,arith-expand{include-bf16=true}),convert-scf-to-cf,convert-math-to-llvm,convert-math-to-libm,convert-vector-to-llvm,"
-    "expand-strided-metadata,lower-affine,finalize-memref-to-llvm,convert-arith-to-llvm,convert-index-to-llvm,"
+    "func.func(canonicalize,cse,arith-expand{include-bf16=true}),convert-scf-to-cf,convert-math-to-llvm,"
+    "convert-math-to-libm,convert-vector-to-llvm,expand-strided-metadata,lower-affine,finalize-memref-to-llvm,convert-arith-to-llvm,convert-index-to-llvm,"
     "convert-cf-to-llvm,convert-func-to-llvm,reconcile-unrealized-casts";
 
 int64_t Buffer::count() const {

@@ -2,8 +2,9 @@
 //
 // A task packs its rows once (gathered, scaled, extended to f32, padded apart) and walks its panels; under each group
 // of panels it walks blocks of rows. A micro-kernel keeps the sums of rows x panels in registers over all of K and
-// leaves them in a tile in scratch memory, where the epilogue adds the bias, applies the activation and stores. Each sum
-// runs over ascending k in one accumulator, whatever the row count, so the bits of a row do not depend on its companions.
+// leaves them in a tile in scratch memory, where the epilogue adds the bias, applies the activation and stores. Each
+// sum runs over ascending k in one accumulator, whatever the row count, so the bits of a row do not depend on its
+// companions.
 //
 //===----------------------------------------------------------------------===//
 
