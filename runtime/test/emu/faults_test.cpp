@@ -83,8 +83,7 @@ TEST_F(FaultsTest, OutOfBounds) {
               "block (0, 0, 0), warp 0, lane 31, line 11: access to 4 bytes at global address 0x");
   expectFault("mov.b64 %d1, 0;\nst.global.b32 [%d1], 1;", "global address 0x0 is outside of every allocation");
   expectFault(addresses + "st.shared.b32 [%d2+16], 1;",
-              "lane 31, line 11: access to 4 bytes at shared address 0x610 runs out of 528 bytes at 0x400",
-              tile);
+              "lane 31, line 11: access to 4 bytes at shared address 0x610 runs out of 528 bytes at 0x400", tile);
   expectFault("mov.b32 %r1, 1; mov.b64 %d1, 0; st.shared.b32 [%d1], %r1;", "shared address 0x0 runs out", tile);
   expectFault("mov.b64 %d1, 0; ld.local.b32 %r1, [%d1];", "local address 0x0 is outside");
 }
@@ -135,7 +134,12 @@ TEST_F(FaultsTest, BarrierOperands) {
   expectFault("bar.sync 1, 40;", "barrier of 40 threads, expected a multiple of 32");
   expectFault("bar.sync %r0;", "lane 1, line 10: barrier operand 1, other lanes have 0");
   expectFault("shr.u32 %r1, %r0, 5; add.s32 %r1, %r1, 1; shl.b32 %r1, %r1, 5;\nbar.sync 1, %r1;",
-              "barrier 1 of 96 threads, others wait for 64", "", 96);
+              "barrier 1 of 96 threads, others wait for 64 threads", "", 96);
+}
+
+TEST_F(FaultsTest, BarrierOfSomeAndAll) {
+  expectFault("setp.lt.u32 %p1, %r0, 32; @%p1 bra first;\nbar.sync 1, 64; ret;\nfirst: bar.sync 1;",
+              "line 11: barrier 1 of 64 threads, others wait for all threads", "", 64);
 }
 
 TEST_F(FaultsTest, EndlessLoop) {

@@ -5,6 +5,11 @@
 
 namespace moert::emu {
 
+// How many threads a barrier waits for.
+static std::string describeCount(uint32_t threads) {
+  return threads ? std::to_string(threads) + " threads" : std::string("all threads");
+}
+
 Block::Block(GlobalMemory &global, const Kernel &kernel, const LaunchShape &shape,
              std::span<const std::byte> parameters, Dim3 position)
     : global(global), kernel(kernel), shape(shape), parameters(parameters), position(position),
@@ -107,8 +112,8 @@ void Block::arrive(Warp &warp, const Instruction &instruction, uint32_t number, 
     return warp.fail(instruction, Warp::noLane, "barrier of ", threads, " threads, expected a multiple of ", warpSize);
   Barrier &barrier = barriers[number];
   if (barrier.arrivedWarps && barrier.threads != threads)
-    return warp.fail(instruction, Warp::noLane, "barrier ", number, " of ", threads, " threads, others wait for ",
-                     barrier.threads);
+    return warp.fail(instruction, Warp::noLane, "barrier ", number, " of ", describeCount(threads),
+                     ", others wait for ", describeCount(barrier.threads));
   barrier.threads = threads;
   ++barrier.arrivedWarps;
   warp.waitAtBarrier(number, instruction.line);

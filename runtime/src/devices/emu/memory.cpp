@@ -1,14 +1,12 @@
 // Allocations of device memory, and which bytes were ever written.
 #include "devices/emu/memory.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace moert::emu {
 
 bool Region::hasPoison(uint64_t address, uint64_t size) const {
-  const auto first = poison.begin() + static_cast<ptrdiff_t>(address - base);
-  return std::any_of(first, first + static_cast<ptrdiff_t>(size), [](uint8_t value) { return value != 0; });
+  return std::memchr(poison.data() + (address - base), 1, size) != nullptr;
 }
 
 void Region::setPoison(uint64_t address, uint64_t size, uint8_t value) {

@@ -28,7 +28,7 @@ public:
   }
   // Of an address that it contains.
   std::byte *data(uint64_t address) { return bytes.data() + (address - base); }
-  // One byte for each byte of data; not zero: poison.
+  // One byte for each byte of data; 1: poison.
   uint8_t *poisonOf(uint64_t address) { return poison.data() + (address - base); }
   bool hasPoison(uint64_t address, uint64_t size) const;
   void define(uint64_t address, uint64_t size) { setPoison(address, size, 0); }

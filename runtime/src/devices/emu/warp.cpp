@@ -177,19 +177,22 @@ Region *Warp::access(Space space, uint32_t lane, uint64_t &address, uint64_t siz
 }
 
 void Warp::commitCopies(LaneMask mask) {
-  forEachLane(mask, [&](uint32_t lane) {
-    copies[lane].groups.push_back(std::move(copies[lane].open));
-    copies[lane].open.clear();
-  });
+  forEachLane(mask, [&](uint32_t lane) { copies[lane].groupEnds.push_back(copies[lane].pending.size()); });
 }
 
 void Warp::waitForCopies(LaneMask mask, uint64_t remaining, const Instruction &instruction) {
   forEachLane(mask, [&](uint32_t lane) {
-    auto &groups = copies[lane].groups;
-    for (; groups.size() > remaining && state != State::Failed; groups.pop_front())
-      for (const PendingCopy &copy : groups.front())
-        if (!land(lane, copy, instruction))
-          return;
+    auto &[pending, groupEnds] = copies[lane];
+    if (groupEnds.size() <= remaining)
+      return;
+    const size_t groups = groupEnds.size() - remaining, count = groupEnds[groups - 1];
+    for (size_t i = 0; i < count; ++i)
+      if (!land(lane, pending[i], instruction))
+        return;
+    pending.erase(pending.begin(), pending.begin() + static_cast<ptrdiff_t>(count));
+    groupEnds.erase(groupEnds.begin(), groupEnds.begin() + static_cast<ptrdiff_t>(groups));
+    for (size_t &end : groupEnds)
+      end -= count;
   });
 }
 

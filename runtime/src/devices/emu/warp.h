@@ -4,7 +4,6 @@
 #include "devices/emu/ptx_module.h"
 
 #include <array>
-#include <deque>
 
 namespace moert::emu {
 
@@ -52,7 +51,7 @@ public:
   // its space. `alignment` is a power of two.
   Region *access(Space space, uint32_t lane, uint64_t &address, uint64_t size, uint64_t alignment,
                  const Instruction &instruction);
-  void beginCopy(uint32_t lane, const PendingCopy &copy) { copies[lane].open.push_back(copy); }
+  void beginCopy(uint32_t lane, const PendingCopy &copy) { copies[lane].pending.push_back(copy); }
   void commitCopies(LaneMask mask);
   // Lands what a lane has committed except its `remaining` latest groups.
   void waitForCopies(LaneMask mask, uint64_t remaining, const Instruction &instruction);
@@ -83,9 +82,10 @@ private:
     uint32_t pc, reconvergence;
     LaneMask mask;
   };
+  // Copies in the order in which they began, and where the groups that are committed end among them.
   struct LaneCopies {
-    std::vector<PendingCopy> open;
-    std::deque<std::vector<PendingCopy>> groups;
+    std::vector<PendingCopy> pending;
+    std::vector<size_t> groupEnds;
   };
 
   void fillConstants();
