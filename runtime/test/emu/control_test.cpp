@@ -54,6 +54,20 @@ TEST_F(ControlTest, SomeLanesEndEarly) {
     EXPECT_EQ(values[i], i < 40 ? i : 7);
 }
 
+// One way of a branch inside a loop ends its lanes; the others go on around the loop and meet behind it.
+TEST_F(ControlTest, OneWayEnds) {
+  const uint64_t output = upload(std::vector<uint32_t>(32, 7));
+  const std::string body = "mov.b32 %r1, 0;\n"
+                           "loop: setp.ne.u32 %p1, %r1, %r0; @%p1 bra on; setp.lt.u32 %p2, %r0, 5; @!%p2 bra on; ret;\n"
+                           "on: add.s32 %r1, %r1, 1; setp.lt.u32 %p3, %r1, 10; @%p3 bra loop;\nbar.sync 0;" +
+                           storeResult;
+  const Status status = launch(makeKernel(body, 1), {output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  const auto values = download<uint32_t>(output, 32);
+  for (uint32_t lane = 0; lane < 32; ++lane)
+    EXPECT_EQ(values[lane], lane < 5 ? 7 : 10);
+}
+
 // Every warp reads what another one wrote before the barrier, for several orders of the warps and a warp that is not
 // full.
 TEST_F(ControlTest, BarriersOrderWarps) {

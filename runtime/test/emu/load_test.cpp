@@ -90,6 +90,7 @@ TEST(LoadTest, Modules) {
     std::string result = ptx;
     return result.replace(result.find(from), from.size(), to);
   };
+  expectRefused(".version", "line 1: expected a version, found the end");
   expectRefused("", "PTX without '.version' and '.target'");
   expectRefused(replaced(".address_size 64", ".address_size 32"), "line 3: addresses of 32 bits, expected 64");
   expectRefused(replaced(".visible", ".global .b8 table[4];"), "expected a directive of a module, found '.global'");

@@ -94,6 +94,8 @@ Status Parser::parseModule() {
   uint64_t bits;
   while (next->kind != Token::Kind::End) {
     if (accept(".version")) {
+      if (next->kind != Token::Kind::Number)
+        return refuseNext("a version");
       module.version = next++->text;
     } else if (accept(".target")) {
       MOERT_TRY(takeWord("a target", module.target));
