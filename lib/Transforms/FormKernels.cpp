@@ -34,9 +34,7 @@ std::string nodeName(Operation *op) {
 
 /// Whether `op` only prepares the destination of other ops and becomes part of their kernels.
 bool isDestination(Operation *op) {
-  if (isa<tensor::EmptyOp>(op))
-    return true;
-  if (!isa<linalg::FillOp>(op))
+  if (!isa<tensor::EmptyOp, linalg::FillOp>(op))
     return false;
   return llvm::all_of(op->getUses(), [](OpOperand &use) {
     auto user = dyn_cast<DestinationStyleOpInterface>(use.getOwner());
