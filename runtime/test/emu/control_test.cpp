@@ -68,6 +68,20 @@ TEST_F(ControlTest, OneWayEnds) {
     EXPECT_EQ(values[lane], lane < 5 ? 7 : 10);
 }
 
+// The branch to the common end is no place to wait: barriers and products need the lanes that go on only.
+TEST_F(ControlTest, LanesBranchToTheEnd) {
+  const uint64_t output = upload(std::vector<uint32_t>(64, 7));
+  const std::string body = "setp.ge.u32 %p1, %r0, 40; @%p1 bra end; mov.b32 %r1, 0;\n"
+                           "loop: add.s32 %r1, %r1, 1; and.b32 %r2, %r1, 1; setp.eq.b32 %p2, %r2, 0; @%p2 bra even;\n"
+                           "add.s32 %r1, %r1, 2;\neven: bar.sync 0; setp.lt.u32 %p3, %r1, 8; @%p3 bra loop;\n" +
+                           storeResult + "\nend: ret;";
+  const Status status = launch(makeKernel(body, 1), {output}, {{}, {64}, 0});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  const auto values = download<uint32_t>(output, 64);
+  for (uint32_t i = 0; i < 64; ++i)
+    EXPECT_EQ(values[i], i < 40 ? 8 : 7);
+}
+
 // Every warp reads what another one wrote before the barrier, for several orders of the warps and a warp that is not
 // full.
 TEST_F(ControlTest, BarriersOrderWarps) {

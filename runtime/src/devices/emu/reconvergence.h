@@ -6,7 +6,8 @@
 
 namespace moert::emu {
 
-// Gives every branch its immediate post-dominator: the first instruction that all ways from it lead through.
+// Gives every branch its immediate post-dominator: the first instruction that all ways from it lead through which do
+// not end the lane before.
 void findReconvergence(std::vector<Instruction> &code);
 
 } // namespace moert::emu
