@@ -15,7 +15,7 @@
 
 namespace moert::emu {
 
-// A kernel `k` whose parameters are one pointer for each of `parameters`, loaded to %in0, %in1, …; also declared:
+// A kernel `k` whose parameters are one pointer for each of `parameters`, loaded to %in0, %in1, ...; also declared:
 // %p<8>, %h<16> (16 bits), %r<32>, %d<32> (64 bits), and %r0 = %tid.x. The first line of `body` is line `bodyLine`.
 constexpr uint32_t bodyLine = 10;
 inline std::string makeKernel(std::string_view body, int parameters, std::string_view variables = "") {

@@ -9,7 +9,7 @@ namespace moert::emu {
 
 class LanewiseTest : public EmuTest {
 protected:
-  // `code` is a mnemonic, or instructions in which $0 is the destination and $1, $2, … are the sources. Sources for
+  // `code` is a mnemonic, or instructions in which $0 is the destination and $1, $2, ... are the sources. Sources for
   // which `isDefined` is false become 1.
   template <typename D, typename... S>
   void check(const std::string &code, std::type_identity_t<D (*)(S...)> expected,

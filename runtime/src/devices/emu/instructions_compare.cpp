@@ -4,7 +4,7 @@
 namespace moert::emu {
 namespace {
 
-// Ordered comparisons are false if an operand is NaN, unordered ones (…u) true.
+// Ordered comparisons are false if an operand is NaN, unordered ones (`equ` and the like) true.
 template <typename T> struct Equal {
   static bool apply(T a, T b) { return a == b; }
 };

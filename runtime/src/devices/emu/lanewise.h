@@ -10,7 +10,7 @@
 
 namespace moert::emu {
 
-// `Op::apply(sources…)` gives the destination's value. A result depends on poison if any source does.
+// `Op::apply(sources...)` gives the destination's value. A result depends on poison if any source does.
 template <typename Op, typename D, typename... S> struct Lanewise {
   static void execute(Warp &warp, const Instruction &instruction, LaneMask mask) {
     run(warp, instruction, mask, std::index_sequence_for<S...>());

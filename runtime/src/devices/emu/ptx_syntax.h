@@ -11,8 +11,8 @@ struct OperandSyntax {
   enum class Kind : uint8_t {
     Name,    // register, special register, variable or label
     Integer, // `bits` is its two's complement
-    Float32, // `0f…`
-    Float64, // `0d…`
+    Float32, // `0f3F800000`
+    Float64, // `0d3FF0000000000000`
     Vector,  // `{a, b}`: `elements`
     Address, // `[name+offset]`, `[name]`, `[offset]`: `name`, `bits`
   };

@@ -30,7 +30,7 @@ public:
   explicit PostDominators(const std::vector<Instruction> &code)
       : end(static_cast<uint32_t>(code.size())), successors(code.size() + 1), predecessors(code.size() + 1),
         order(code.size() + 1, noInstruction), immediate(code.size() + 1, noInstruction) {
-    // Lanes that end need not be waited for, so ways that end lanes at once do not count …
+    // Lanes that end need not be waited for, so ways that end lanes at once do not count,
     std::vector<std::pair<uint32_t, uint32_t>> leftOut;
     for (uint32_t i = 0; i < end; ++i) {
       const Instruction &instruction = code[i];
@@ -48,7 +48,7 @@ public:
       if (isConditional(instruction) || (!instruction.isExit && !isBranch(instruction)))
         add(i + 1, onlyWay == noInstruction || onlyWay == i + 1);
     }
-    // … except where nothing else leads to the end, as in a loop that is left to end.
+    // except where nothing else leads to the end, as in a loop that is left to end.
     numberNodes();
     std::erase_if(leftOut, [&](const auto &edge) { return order[edge.first] != noInstruction; });
     for (const auto &[from, to] : leftOut)
