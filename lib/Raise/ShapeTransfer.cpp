@@ -90,7 +90,19 @@ std::optional<Extents> SymbolicShapes::Transfer::shape(unsigned result) const {
   return std::nullopt;
 }
 
-/// Two extents that are neither equal nor constant make an opaque one, known only by its operands.
+void SymbolicShapes::Transfer::broadcastInto(Extents &result, ArrayRef<Extent> other) const {
+  if (other.size() > result.size())
+    result.insert(result.begin(), other.size() - result.size(), Extent(1));
+  for (auto [mine, theirs] : llvm::zip(llvm::reverse(result), llvm::reverse(other))) {
+    if (mine == theirs || theirs.isOne())
+      continue;
+    if (mine.isOne() || theirs.constant())
+      mine = theirs;
+    else if (!mine.constant())
+      mine = shapes.computed("broadcast", std::min(mine, theirs), std::max(mine, theirs));
+  }
+}
+
 std::optional<Extents> SymbolicShapes::Transfer::broadcast(ArrayRef<Value> operands) const {
   Extents result;
   for (Value operand : operands) {
@@ -99,16 +111,7 @@ std::optional<Extents> SymbolicShapes::Transfer::broadcast(ArrayRef<Value> opera
     std::optional<ArrayRef<Extent>> extents = shapes.extents(operand);
     if (!extents)
       return std::nullopt;
-    if (extents->size() > result.size())
-      result.insert(result.begin(), extents->size() - result.size(), Extent(1));
-    for (auto [mine, theirs] : llvm::zip(llvm::reverse(result), llvm::reverse(*extents))) {
-      if (mine == theirs || theirs.isOne())
-        continue;
-      if (mine.isOne() || theirs.constant())
-        mine = theirs;
-      else if (!mine.constant())
-        mine = shapes.computed("broadcast", std::min(mine, theirs), std::max(mine, theirs));
-    }
+    broadcastInto(result, *extents);
   }
   return result;
 }
@@ -295,15 +298,7 @@ std::optional<Extents> SymbolicShapes::Transfer::matmul() const {
   if (node.is("Gemm"))
     return Extents{(*a)[node.getInt("transA", 0) ? 1 : 0], (*b)[node.getInt("transB", 0) ? 0 : 1]};
   Extents result(a->size() >= b->size() ? a->drop_back(2) : b->drop_back(2));
-  ArrayRef<Extent> shorter = a->size() >= b->size() ? b->drop_back(2) : a->drop_back(2);
-  for (auto [mine, theirs] : llvm::zip(llvm::reverse(result), llvm::reverse(shorter))) {
-    if (mine == theirs || theirs.isOne())
-      continue;
-    if (mine.isOne() || theirs.constant())
-      mine = theirs;
-    else if (!mine.constant())
-      mine = shapes.computed("broadcast", std::min(mine, theirs), std::max(mine, theirs));
-  }
+  broadcastInto(result, a->size() >= b->size() ? b->drop_back(2) : a->drop_back(2));
   result.push_back((*a)[a->size() - 2]);
   result.push_back(b->back());
   return result;

@@ -39,6 +39,8 @@ struct SymbolicShapes::Transfer {
 
   std::optional<Extents> shape(unsigned result) const;
   std::optional<Extents> broadcast(llvm::ArrayRef<mlir::Value> operands) const;
+  /// Two extents that are neither equal nor constant make an opaque one, known only by its operands.
+  void broadcastInto(Extents &result, llvm::ArrayRef<Extent> other) const;
   std::optional<Extents> reshape() const;
   std::optional<Extents> squeezeOrUnsqueeze() const;
   std::optional<Extents> expandOrTile() const;
