@@ -1,6 +1,7 @@
 //===- InitAll.cpp - all dialects and passes --------------------------------===//
 
 #include "moec/InitAll.h"
+#include "moec/Conversion/GpuKernels.h"
 #include "moec/Conversion/Kernels.h"
 #include "moec/Conversion/Passes.h"
 #include "moec/Dialect/Moe/Moe.h"
@@ -36,6 +37,7 @@ void moec::registerAllDialects(DialectRegistry &registry) {
   registerMoeKernels(registry);
   registerNnKernels(registry);
   registerTensorKernels(registry);
+  registerGpuKernels(registry);
 }
 
 void moec::registerAllPasses() {

@@ -1,5 +1,6 @@
 //===- FormKernels.cpp - outline kernel ops and share equal ones ------------===//
 
+#include "GpuTaskLoop.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -64,7 +65,8 @@ bool isScalarConstant(Value value) {
 
 class KernelFormer {
 public:
-  explicit KernelFormer(ModuleOp module) : module(module), symbols(module) {}
+  /// `gpu` is the machine whose launches dispatches describe, or null.
+  KernelFormer(ModuleOp module, const step::GpuMachine *gpu) : module(module), symbols(module), gpu(gpu) {}
 
   LogicalResult run(func::FuncOp function) {
     SmallVector<Operation *> kernelOps, destinations;
@@ -117,6 +119,7 @@ private:
     Value grid = kernelOp.buildTaskCount(builder, op->getLoc());
     Value work = kernelOp.buildWork(builder, op->getLoc());
     Value scratch = kernelOp.buildScratchBytes(builder, op->getLoc());
+    GpuTaskLaunch launch = buildLaunch(builder, kernelOp, grid, scratch);
     if (!scratch)
       scratch = arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
 
@@ -125,10 +128,24 @@ private:
     StringRef kernel = outline(op, tied ? tied->get() : Value(), dims, arguments);
     auto dispatch = step::DispatchOp::create(builder, op->getLoc(), op->getResultTypes(), kernel,
                                              arguments.getArrayRef(), tied ? tied->get() : Value(), dims, grid, work,
-                                             scratch, nodeName(op));
+                                             scratch, launch.blocks, launch.workspace, nodeName(op));
     op->replaceAllUsesWith(dispatch.getResults());
     op->erase();
     return success();
+  }
+
+  /// How `op` is launched on the GPU; nothing without one.
+  GpuTaskLaunch buildLaunch(OpBuilder &builder, step::KernelOpInterface op, Value grid, Value scratch) {
+    if (!gpu)
+      return {};
+    auto gpuOp = dyn_cast<step::GpuKernelOpInterface>(op.getOperation());
+    if (!gpuOp || !gpuOp.getLaunchShape(*gpu))
+      return buildTaskLaunch(builder, op.getLoc(), *gpu, grid, scratch);
+    Value blocks = gpuOp.buildBlockCount(builder, op.getLoc(), *gpu);
+    Value workspace = gpuOp.buildWorkspaceBytes(builder, op.getLoc(), *gpu);
+    if (!workspace)
+      workspace = arith::ConstantIndexOp::create(builder, op.getLoc(), 0);
+    return {blocks, workspace};
   }
 
   /// Operands of `op` and values its regions use from above.
@@ -225,13 +242,21 @@ private:
 
   ModuleOp module;
   SymbolTable symbols;
+  const step::GpuMachine *gpu;
   llvm::StringMap<StringRef> kernels;
   DenseMap<Attribute, FlatSymbolRefAttr> constantWeights;
 };
 
 struct FormKernels : moec::impl::FormKernelsBase<FormKernels> {
+  using moec::impl::FormKernelsBase<FormKernels>::FormKernelsBase;
+
   void runOnOperation() override {
-    KernelFormer former(getOperation());
+    const step::GpuMachine *machine = step::findGpuMachine(gpu);
+    if (!gpu.empty() && !machine) {
+      getOperation().emitError("unknown GPU '") << gpu << "'";
+      return signalPassFailure();
+    }
+    KernelFormer former(getOperation(), machine);
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (failed(former.run(function)))
         return signalPassFailure();

@@ -300,7 +300,8 @@ private:
       pushTensor(type, op.getTied() ? buffers[result] : allocate(result, shape));
     }
     step::LaunchOp::create(builder, loc, op.getKernel(), slots, scalars, reg(op.getGrid()), reg(op.getWork()),
-                           reg(op.getScratch()), op.getLabel());
+                           reg(op.getScratch()), op.getBlocks() ? reg(op.getBlocks()) : Value(),
+                           op.getWorkspace() ? reg(op.getWorkspace()) : Value(), op.getLabel());
     return success();
   }
 

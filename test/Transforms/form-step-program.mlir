@@ -9,7 +9,7 @@
 // CHECK: %[[ELEMENTS:.*]] = arith.muli %[[T]], %{{.*}} : i64
 // CHECK: %[[BYTES:.*]] = arith.muli %[[ELEMENTS]], %{{.*}} : i64
 // CHECK: %[[A:.*]] = step.alloc %[[BYTES]]
-// CHECK: step.launch @k(%[[X]], %[[W]], %[[A]]) scalars(%[[T]], %[[T]])
+// CHECK: step.launch @k(%[[X]], %[[W]], %[[A]]) scalars(%[[T]], %[[T]]) {{.*}} gpu(%[[T]], %{{.*}})
 // CHECK: %[[OUT:.*]] = step.output 0(%[[T]], %{{.*}})
 // CHECK: step.launch @k(%[[A]], %[[W]], %[[OUT]])
 // CHECK: %[[FLAT:.*]] = step.output 1(%{{.*}})
@@ -21,7 +21,7 @@ func.func @main(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?xf32>) {
   %c1 = arith.constant 1 : index
   %t = tensor.dim %x, %c0 : tensor<?x8xf32>
   %w = moe.load_weight @w : tensor<8xf32>
-  %a = step.dispatch @k(%x, %w) dims(%t) grid(%t) work(%t) scratch(%c0)
+  %a = step.dispatch @k(%x, %w) dims(%t) grid(%t) work(%t) scratch(%c0) gpu(%t, %c1)
       : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
   %b = step.dispatch @k(%a, %w) dims(%t) grid(%t) work(%t) scratch(%c0)
       : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>

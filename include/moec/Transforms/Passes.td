@@ -154,7 +154,8 @@ def FormKernels : Pass<"moe-form-kernels", "::mlir::ModuleOp"> {
     Precondition: the host function holds ops that implement KernelOpInterface, index arithmetic, views and scalar reads.
     Each kernel op moves into a `step.kernel` together with the destinations (`tensor.empty`, `linalg.fill`) and scalar
     constants it uses; everything else it uses becomes an argument. Kernels with equal text are one. Tensor constants
-    become `moe.weight`s. The host function keeps a `step.dispatch` with extents, grid, work and scratch size.
+    become `moe.weight`s. The host function keeps a `step.dispatch` with extents, grid, work and scratch size; with the
+    option `gpu` also with the thread blocks and workspace of a launch there.
 
     ```mlir
     %0 = nn.softmax %x : tensor<?x8xf32>
@@ -169,6 +170,7 @@ def FormKernels : Pass<"moe-form-kernels", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::moec::step::StepDialect", "::moec::moe::MoeDialect", "::mlir::affine::AffineDialect"];
+  let options = [Option<"gpu", "gpu", "std::string", "\"\"", "GPU that the file holds code for, none if empty">];
   let statistics = [Statistic<"kernelCount", "num-kernels", "distinct kernels">];
 }
 

@@ -63,6 +63,8 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError("C1: results do not have the types that ") << getKernelAttr() << " yields";
   if (getTied() && (getNumResults() != 1 || getTied().getType() != getResultTypes()[0]))
     return emitOpError("C3: expected one result of type ") << getTied().getType();
+  if (!getBlocks() != !getWorkspace())
+    return emitOpError("C4: expected blocks and workspace, found ") << (getBlocks() ? "blocks" : "workspace");
   int64_t dynamic = 0;
   for (Type type : getResultTypes())
     dynamic += cast<RankedTensorType>(type).getNumDynamicDims();
@@ -82,6 +84,16 @@ LogicalResult DispatchOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedSha
       shape.push_back(ShapedType::isDynamic(extent) ? OpFoldResult(*nextDim++)
                                                     : OpFoldResult(builder.getIndexAttr(extent)));
   }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// LaunchOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult LaunchOp::verify() {
+  if (!getBlocks() != !getWorkspace())
+    return emitOpError("C1: expected blocks and workspace, found ") << (getBlocks() ? "blocks" : "workspace");
   return success();
 }
 

@@ -68,3 +68,18 @@ func.func @state_axis(%past: tensor<2x?xf32>, %n: index) {
   %0, %1 = step.state_buffer 0 axis 0 like %past length %n : tensor<2x?xf32> -> tensor<2x?xf32>
   return
 }
+// -----
+step.kernel @k(%x: tensor<4xf32>) {
+  step.yield %x : tensor<4xf32>
+}
+func.func @gpu(%x: tensor<4xf32>, %n: index) {
+  // expected-error @+1 {{C4: expected blocks and workspace, found blocks}}
+  %0 = step.dispatch @k(%x) dims() grid(%n) work(%n) scratch(%n) gpu(%n) : (tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+// -----
+func.func @launch(%slot: !step.slot, %n: i64) {
+  // expected-error @+1 {{C1: expected blocks and workspace, found blocks}}
+  step.launch @k(%slot) scalars() grid %n work %n scratch %n gpu(%n)
+  return
+}

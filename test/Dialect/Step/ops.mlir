@@ -14,9 +14,12 @@ func.func @host(%x: tensor<?x64xf32>, %n: index, %e: tensor<?x2xi32>, %g: tensor
   // CHECK-SAME: (tensor<?x64xf32>, index) -> tensor<?x64xf32>
   %0 = step.dispatch @k3(%x, %n) dims(%n) grid(%n) work(%n) scratch(%n) label "/mlp/up"
     : (tensor<?x64xf32>, index) -> tensor<?x64xf32>
+  // CHECK: step.dispatch @k3({{.*}}) dims{{.*}} scratch(%[[N]]) gpu(%[[N]], %[[N]]) label "/mlp/up" :
+  %1 = step.dispatch @k3(%0, %n) dims(%n) grid(%n) work(%n) scratch(%n) gpu(%n, %n) label "/mlp/up"
+    : (tensor<?x64xf32>, index) -> tensor<?x64xf32>
   // CHECK: step.routing 0 experts %{{.*}} gates %{{.*}} tokens %{{.*}} : tensor<?x2xi32>, tensor<?x2xf32>, index
   step.routing 0 experts %e gates %g tokens %n : tensor<?x2xi32>, tensor<?x2xf32>, index
-  return %0 : tensor<?x64xf32>
+  return %1 : tensor<?x64xf32>
 }
 
 moe.weight @w : tensor<4xf32> source(#moe.splat<0.0>)
@@ -40,6 +43,8 @@ step.program @main inputs 1 weights [@w] {
   step.copy %a + %d to %o + %d bytes %l
   // CHECK: step.launch @k3(%{{.*}}, %[[O]]) scalars(%[[D]]) grid %[[D]] work %[[D]] scratch %[[D]] label "/mlp"
   step.launch @k3(%in, %o) scalars(%d) grid %d work %d scratch %d label "/mlp"
+  // CHECK: step.launch @k3({{.*}}) scalars({{.*}}) grid %[[D]] work %[[D]] scratch %[[D]] gpu(%[[D]], %[[D]]) label "/mlp"
+  step.launch @k3(%in, %o) scalars(%d) grid %d work %d scratch %d gpu(%d, %d) label "/mlp"
   // CHECK: step.check %[[L]], "sizes differ" : i64
   step.check %l, "sizes differ" : i64
   // CHECK: step.state 0 length %[[D]]

@@ -14,6 +14,7 @@
 
 #include "moec/Dialect/Step/StepDialect.h.inc"
 #include "moec/Dialect/Step/KernelInterface.h"
+#include "moec/Dialect/Step/GpuKernelInterface.h"
 #define GET_TYPEDEF_CLASSES
 #include "moec/Dialect/Step/StepTypes.h.inc"
 #define GET_OP_CLASSES

@@ -44,17 +44,20 @@ def Step_DispatchOp : Step_Op<"dispatch", [AttrSizedOperandSegments,
     - C1: `inputs` have the types of the kernel's arguments, the results those it yields.
     - C2: one of `dims` for each dynamic dimension of the results.
     - C3: with `tied`, the only result has its type and takes over its buffer; the kernel does not see it.
+    - C4: `gpu` has both: the thread blocks of a launch on a GPU, and the bytes of device memory it may use.
     ```mlir
     %0 = step.dispatch @k3(%x, %w) dims(%t) grid(%g) work(%n) scratch(%c0) label "/mlp/up"
         : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, Optional<AnyRankedTensor>:$tied,
-      Variadic<Index>:$dims, Index:$grid, Index:$work, Index:$scratch, DefaultValuedAttr<StrAttr, "\"\"">:$label);
+      Variadic<Index>:$dims, Index:$grid, Index:$work, Index:$scratch, Optional<Index>:$blocks,
+      Optional<Index>:$workspace, DefaultValuedAttr<StrAttr, "\"\"">:$label);
   let results = (outs Variadic<AnyRankedTensor>:$outputs);
   let assemblyFormat = [{
-    $kernel `(` $inputs `)` (`tied` $tied^ `:` type($tied))? `dims` `(` $dims `)` `grid` `(` $grid `)` `work` `(` $work `)` `scratch` `(` $scratch `)`
-    (`label` $label^)? attr-dict `:` functional-type($inputs, $outputs)
+    $kernel `(` $inputs `)` (`tied` $tied^ `:` type($tied))? `dims` `(` $dims `)` `grid` `(` $grid `)`
+    `work` `(` $work `)` `scratch` `(` $scratch `)` (`gpu` `(` $blocks^ (`,` $workspace^)? `)`)? (`label` $label^)? attr-dict
+    `:` functional-type($inputs, $outputs)
   }];
 }
 

@@ -84,12 +84,17 @@ def Step_CopyOp : Step_Op<"copy"> {
 
 def Step_LaunchOp : Step_Op<"launch", [AttrSizedOperandSegments]> {
   let summary = "dispatches a kernel on slots";
-  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Step_SlotType>:$slots, Variadic<I64>:$scalars, I64:$grid,
-      I64:$work, I64:$scratch, DefaultValuedAttr<StrAttr, "\"\"">:$label);
-  let assemblyFormat = [{
-    $kernel `(` $slots `)` `scalars` `(` $scalars `)` `grid` $grid `work` $work `scratch` $scratch (`label` $label^)?
-    attr-dict
+  let description = [{
+    - C1: `gpu` has both, as in `step.dispatch`.
   }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Step_SlotType>:$slots, Variadic<I64>:$scalars, I64:$grid,
+      I64:$work, I64:$scratch, Optional<I64>:$blocks, Optional<I64>:$workspace,
+      DefaultValuedAttr<StrAttr, "\"\"">:$label);
+  let assemblyFormat = [{
+    $kernel `(` $slots `)` `scalars` `(` $scalars `)` `grid` $grid `work` $work `scratch` $scratch
+    (`gpu` `(` $blocks^ (`,` $workspace^)? `)`)? (`label` $label^)? attr-dict
+  }];
+  let hasVerifier = 1;
 }
 
 def Step_CheckOp : Step_Op<"check"> {

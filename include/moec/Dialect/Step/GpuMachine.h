@@ -1,0 +1,35 @@
+//===- GpuMachine.h - facts about GPUs that code is compiled for --------------===//
+#ifndef MOEC_DIALECT_STEP_GPUMACHINE_H
+#define MOEC_DIALECT_STEP_GPUMACHINE_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
+
+namespace moec::step {
+
+struct GpuMachine {
+  llvm::StringRef chip;       // as `--gpu`, the file and LLVM call it
+  uint32_t computeCapability; // 10 * major + minor
+  uint32_t ptxVersion;        // 10 * major + minor of the oldest PTX that knows the chip
+  int64_t processors;         // streaming multiprocessors of the smallest part that kernels are tuned for
+  int64_t warpSize;
+  int64_t threadsPerBlock;       // at most
+  int64_t threadsPerProcessor;   // at most
+  int64_t blocksPerProcessor;    // at most
+  int64_t registersPerProcessor; // of 32 bits
+  int64_t registersPerThread;    // at most
+  int64_t sharedBytesPerBlock;   // at most, dynamic shared memory included
+  int64_t sharedBytesPerProcessor;
+  int64_t l2Bytes;
+};
+
+/// The machine of that chip, or null.
+const GpuMachine *findGpuMachine(llvm::StringRef chip);
+
+llvm::ArrayRef<GpuMachine> gpuMachines();
+
+} // namespace moec::step
+
+#endif // MOEC_DIALECT_STEP_GPUMACHINE_H
