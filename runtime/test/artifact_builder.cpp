@@ -150,6 +150,8 @@ std::map<uint32_t, Bytes> ArtifactBuilder::getSections() const {
   sections[MOERT_SECTION_CODE] = concatenate({codeBytes, image});
   sections[MOERT_SECTION_WEIGHT_DATA] = weightData;
   sections[MOERT_SECTION_TOKENIZER] = concatenate({toBytes(std::vector{tokens}), toBytes(stops)});
+  if (!reads.empty())
+    sections[MOERT_SECTION_READS] = toBytes(reads);
   return sections;
 }
 

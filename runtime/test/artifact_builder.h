@@ -67,6 +67,7 @@ public:
   std::vector<moert_tensor_t> inputs, outputs;
   std::vector<moert_weight_t> weights;
   std::vector<moert_kernel_t> kernels;
+  std::vector<moert_task_reads_t> reads; // the section is absent without any
   std::vector<moert_layer_t> layers;
   std::vector<moert_expert_range_t> ranges;
   std::vector<moert_state_t> states;

@@ -20,6 +20,7 @@ ArtifactBuilder makeFullProgram() {
   builder.states.push_back({1, 1, 0, 0});
   builder.tokenizer.kind = MOERT_TOKENIZER_BYTE;
   builder.stops = {10};
+  builder.reads.push_back({0, 0, MOERT_NO_BUFFER, 1, 2, 8, 384, 192, 0, 384});
   // Slots moved when inputs and weights were added: only the reader looks at this program.
   builder.steps.words.clear();
   builder.steps.step(MOERT_STEP_RETURN, {});
@@ -155,6 +156,18 @@ const SectionCase sectionCases[] = {
      },
      "tokenizer section: unknown kind 2", MOERT_UNSUPPORTED},
     {"ProgramTooShort", [](Sections &s) { s[MOERT_SECTION_PROGRAM].resize(12); }, "program section: 12 bytes"},
+    ROW_CASE("ReadsOfUnknownKernel", MOERT_SECTION_READS, moert_task_reads_t, 0, r.kernel = 1,
+             "reads section: kernel 1, expected less than 1"),
+    ROW_CASE("ReadsOfUnknownBuffer", MOERT_SECTION_READS, moert_task_reads_t, 0, r.buffer = 2,
+             "reads section: buffers 2 and 4294967295 of kernel 'increment', which has 2"),
+    ROW_CASE("ReadsWithUnknownOffsets", MOERT_SECTION_READS, moert_task_reads_t, 0, r.offsets = 2,
+             "reads section: buffers 0 and 2 of kernel 'increment'"),
+    ROW_CASE("ReadsWithoutBlocks", MOERT_SECTION_READS, moert_task_reads_t, 0, r.blocks = 0,
+             "reads section: fields of kernel 'increment' are out of range"),
+    ROW_CASE("ReadsBeyondExpert", MOERT_SECTION_READS, moert_task_reads_t, 0, r.end = 385,
+             "reads section: fields of kernel 'increment' are out of range"),
+    ROW_CASE("ReadsThatWrap", MOERT_SECTION_READS, moert_task_reads_t, 0, r.block_bytes = UINT64_MAX / 2,
+             "reads section: fields of kernel 'increment' are out of range"),
     ROW_CASE("ProgramWords", MOERT_SECTION_PROGRAM, moert_step_program_t, 0, r.word_count = 2,
              "program section: 4 bytes of steps, expected 2 words"),
 };
@@ -217,7 +230,7 @@ const FileCase fileCases[] = {
        f.resize(64);
        editHeader(f, [](auto &h) { h.file_size = 64; });
      },
-     false, MOERT_INVALID_FILE, "section table: 784 bytes do not fit the file"},
+     false, MOERT_INVALID_FILE, "section table: 840 bytes do not fit the file"},
     {"SectionMoved", [](Bytes &f) { editEntry(f, 0, [](auto &e) { e.offset = 0; }); }, true, MOERT_INVALID_FILE,
      "strings section: offset 0, expected 65536"},
     {"SectionBeyondEnd", [](Bytes &f) { editEntry(f, 0, [](auto &e) { e.size = UINT64_MAX; }); }, true,
@@ -227,7 +240,7 @@ const FileCase fileCases[] = {
     {"SectionTwice", [](Bytes &f) { editEntry(f, 1, [](auto &e) { e.type = MOERT_SECTION_STRINGS; }); }, true,
      MOERT_INVALID_FILE, "strings section exists 2 times"},
     {"GapNotZero", [](Bytes &f) { f[4000] = std::byte(1); }, false, MOERT_INVALID_FILE, "are not zero"},
-    {"LastSectionShort", [](Bytes &f) { editEntry(f, 13, [](auto &e) { e.size = 0; }); }, true, MOERT_INVALID_FILE,
+    {"LastSectionShort", [](Bytes &f) { editEntry(f, 14, [](auto &e) { e.size = 0; }); }, true, MOERT_INVALID_FILE,
      "the last section ends at"},
 };
 

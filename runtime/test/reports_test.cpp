@@ -15,7 +15,8 @@ namespace {
 
 int32_t doNothing(void *const *, const int64_t *, void *, int64_t, int64_t) { return MOERT_KERNEL_OK; }
 
-// Two tokens choose experts 3 and 1, and 3 alone; a kernel then reads the weight of the four experts.
+// Two tokens choose experts 3 and 1, and 3 alone; a kernel then reads the weight of the four experts. A task takes one
+// row of an expert and half of its 32 bytes.
 ArtifactBuilder makeRoutedProgram() {
   ArtifactBuilder builder;
   Bytes experts(16), gates(16);
@@ -26,11 +27,17 @@ ArtifactBuilder makeRoutedProgram() {
   builder.weight("chosen", MOERT_I32, {2, 2}, experts);
   builder.weight("gates", MOERT_F32, {2, 2}, gates);
   builder.weight("up", MOERT_F32, {4, 8}, Bytes(128));
+  Bytes offsets(20);
+  const int32_t offsetValues[] = {0, 0, 1, 1, 3};
+  std::memcpy(offsets.data(), offsetValues, 20);
+  builder.weight("offsets", MOERT_I32, {5}, offsets);
   builder.layer("mlp", 4, 2, {{2, 0, 8192, 32}, {2, 1, 8224, 32}, {2, 2, 8256, 32}, {2, 3, 8288, 32}});
-  const uint32_t kernel = builder.kernel("matmul", 1, 0, doNothing);
+  const uint32_t kernel = builder.kernel("matmul", 2, 0, doNothing);
+  builder.reads.push_back({kernel, 0, 1, 4, 2, 1, 32, 16, 0, 32});
   builder.steps.constant(0, 2);
+  builder.steps.constant(1, 8); // tasks: room for a fourth slot
   builder.steps.step(MOERT_STEP_ROUTING, {0, builder.weightSlot(0), builder.weightSlot(1), 0});
-  builder.dispatch(kernel, 0, 1, 1, "mlp/up", {builder.weightSlot(2)}, {});
+  builder.dispatch(kernel, 1, 2, 2, "mlp/up", {builder.weightSlot(2), builder.weightSlot(3)}, {});
   builder.steps.step(MOERT_STEP_RETURN, {});
   return builder;
 }
@@ -46,7 +53,12 @@ TEST(Reports, TraceNamesTheBytesOfActiveExperts) {
   ASSERT_EQ(moert_session_run(session.get(), nullptr, 0, nullptr, 0), MOERT_OK) << moert_last_error();
   const std::string text = trace.finish();
   EXPECT_NE(text.find("\"weights\":[{\"name\":\"up\",\"offset\":8224,\"bytes\":32,\"layer\":0,\"expert\":1},"
-                      "{\"name\":\"up\",\"offset\":8288,\"bytes\":32,\"layer\":0,\"expert\":3}]"),
+                      "{\"name\":\"up\",\"offset\":8288,\"bytes\":32,\"layer\":0,\"expert\":3},"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\"begin\":0,\"end\":8,\"reads\":[{\"weight\":\"up\",\"expert\":1,\"bytes\":[8224,32]},"
+                      "{\"weight\":\"up\",\"expert\":3,\"bytes\":[8288,32]},"
+                      "{\"weight\":\"up\",\"expert\":3,\"bytes\":[8288,32]}]"),
             std::string::npos)
       << text;
   EXPECT_EQ(routing.getLayers()[0].counts, (std::vector<int64_t>{0, 1, 0, 2}));

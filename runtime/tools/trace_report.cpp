@@ -76,6 +76,20 @@ void TraceReport::writeWeights(const moert_trace_dispatch_t &dispatch) {
   json.endArray();
 }
 
+// Bytes are an offset in the weight data and a size.
+void TraceReport::writeReads(std::span<const moert_trace_read_t> reads) {
+  json.key("reads").beginArray();
+  for (const moert_trace_read_t &read : reads) {
+    moert_weight_info_t weight = {sizeof(weight), nullptr, 0, 0, 0, nullptr, 0, 0};
+    check(moert_program_weight(program, read.weight, &weight));
+    json.beginObject().member("weight", weight.name);
+    if (expertWeights.count(read.weight))
+      json.member("expert", read.expert);
+    json.key("bytes").beginArray().value(read.offset).value(read.byte_size).endArray().endObject();
+  }
+  json.endArray();
+}
+
 // The dispatch as a row of its own, the tasks on the rows of their threads.
 void TraceReport::recordDispatch(const moert_trace_dispatch_t &dispatch) {
   constexpr uint32_t dispatchRow = 0;
@@ -84,10 +98,14 @@ void TraceReport::recordDispatch(const moert_trace_dispatch_t &dispatch) {
   json.member("tasks", dispatch.grid).member("work", dispatch.work).member("allocations", dispatch.allocations);
   writeWeights(dispatch);
   json.endObject().endObject();
+  const moert_trace_read_t *read = dispatch.reads, *const end = dispatch.reads + dispatch.read_count;
   for (size_t i = 0; i < dispatch.task_count; ++i) {
     const moert_trace_task_t &task = dispatch.tasks[i];
     beginEvent(dispatch.kernel, 1 + task.thread, task.begin_ns, task.end_ns);
     json.member("cat", "tasks").key("args").beginObject().member("begin", task.begin).member("end", task.end);
+    const auto *next = std::find_if(read, end, [&](const moert_trace_read_t &other) { return other.task != i; });
+    writeReads({read, next});
+    read = next;
     json.endObject().endObject();
   }
 }

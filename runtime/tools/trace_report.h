@@ -4,6 +4,7 @@
 #include "moert/moert.h"
 
 #include <map>
+#include <span>
 
 namespace moert::tools {
 
@@ -25,6 +26,7 @@ private:
   void recordRouting(size_t layer, int64_t choices, const int32_t *experts);
   void recordDispatch(const moert_trace_dispatch_t &dispatch);
   void writeWeights(const moert_trace_dispatch_t &dispatch);
+  void writeReads(std::span<const moert_trace_read_t> reads);
   void writeRange(const char *name, uint64_t offset, uint64_t bytes);
   void beginEvent(const char *name, uint32_t thread, uint64_t beginNs, uint64_t endNs);
 

@@ -186,6 +186,13 @@ typedef struct {
   uint64_t begin_ns, end_ns;
 } moert_trace_task_t;
 
+// Bytes of the weight data that a claim reads for one expert.
+typedef struct {
+  size_t task; // which of the dispatch's claims
+  uint32_t weight, expert;
+  uint64_t offset, byte_size;
+} moert_trace_read_t;
+
 // One dispatch, reported by the calling thread when it is done. Times are of CLOCK_MONOTONIC. Pointers are valid during
 // the call.
 typedef struct {
@@ -198,6 +205,9 @@ typedef struct {
   const moert_trace_task_t *tasks;
   size_t task_count;
   uint64_t allocations; // blocks this session has taken from the system so far
+  // What claims read, ordered by claim and offset, as far as the file tells; a product that is not routed has expert 0.
+  const moert_trace_read_t *reads;
+  size_t read_count;
 } moert_trace_dispatch_t;
 typedef void (*moert_trace_fn)(void *context, const moert_trace_dispatch_t *dispatch);
 

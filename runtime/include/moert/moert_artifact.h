@@ -10,8 +10,8 @@
 // section but the weight data exceeds MOERT_MAX_TABLE_BYTES.
 //
 // Exactly one section of each type exists, except MOERT_SECTION_CODE: one per code variant, in order of preference (the
-// first whose CPU features are present is used). A reader ignores section types it does not know. Bytes of the file
-// outside header, table and sections are zero.
+// first whose CPU features are present is used); MOERT_SECTION_READS may be absent. A reader ignores section types it
+// does not know. Bytes of the file outside header, table and sections are zero.
 //
 // References into another section are indices or {offset, size} pairs relative to that section's start. A reader checks
 // every one of them, by subtraction, before use; it copies all sections except MOERT_SECTION_WEIGHT_DATA, verifies the
@@ -62,6 +62,7 @@ enum {
   MOERT_SECTION_CODE = 12,       // moert_code_t, then entries, then the image
   MOERT_SECTION_WEIGHT_DATA = 13,
   MOERT_SECTION_TOKENIZER = 14,  // moert_tokenizer_t, then optional bytes
+  MOERT_SECTION_READS = 16,      // moert_task_reads_t[]: which bytes the tasks of kernels read
 };
 
 typedef struct {
@@ -111,6 +112,22 @@ typedef struct {
   moert_string_t name;
   uint32_t buffer_count, scalar_count;
 } moert_kernel_t;
+
+// What the tasks of a kernel read of one of its buffers: facts for traces, on which no run depends. Task t is block
+// t % `blocks` of slot t / `blocks`. The slots are runs of rows: expert e has the rows between its offset and the next,
+// ceil(rows / rows_per_slot) slots in ascending order, and `expert_bytes` of the buffer. Block b reads of these the
+// bytes [first + b * block_bytes, first + (b + 1) * block_bytes) as far as they lie before `end`. A kernel may have
+// several rows.
+typedef struct {
+  uint32_t kernel, buffer;
+  uint32_t offsets;              // the buffer with the experts' offsets, int32_t[experts + 1]; else MOERT_NO_BUFFER,
+                                 // and all slots are those of expert 0
+  uint32_t experts, blocks, rows_per_slot;
+  uint64_t expert_bytes, block_bytes;
+  uint64_t first, end;
+} moert_task_reads_t;
+
+#define MOERT_NO_BUFFER 0xffffffffu
 
 // A code variant. `entry_count` uint64_t image offsets follow, one per kernel, then at `image_offset` (a multiple of
 // 4096, relative to the section) the image: mapped as one read-execute block at any page-aligned address; it has no

@@ -22,6 +22,7 @@ struct Weight : TensorType {
 struct KernelDeclaration {
   std::string name;
   uint32_t bufferCount, scalarCount;
+  std::vector<moert_task_reads_t> reads; // of its tasks
 };
 
 struct CodeVariant {

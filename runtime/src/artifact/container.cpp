@@ -5,24 +5,50 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <new>
 
 namespace moert {
 
-static constexpr const char *sectionNames[] = {"strings", "info",    "symbols",     "dims",     "signature",
-                                               "weights", "kernels", "program",     "layers",   "experts",
-                                               "states",  "code",    "weight data", "tokenizer"};
+struct SectionKind {
+  uint32_t type;
+  const char *name;
+  bool isRequired = true, isRepeatable = false;
+};
 
-static bool isKnown(uint32_t type) { return type >= MOERT_SECTION_STRINGS && type <= MOERT_SECTION_TOKENIZER; }
+static constexpr SectionKind sectionKinds[] = {
+    {MOERT_SECTION_STRINGS, "strings"},
+    {MOERT_SECTION_INFO, "info"},
+    {MOERT_SECTION_SYMBOLS, "symbols"},
+    {MOERT_SECTION_DIMS, "dims"},
+    {MOERT_SECTION_SIGNATURE, "signature"},
+    {MOERT_SECTION_WEIGHTS, "weights"},
+    {MOERT_SECTION_KERNELS, "kernels"},
+    {MOERT_SECTION_PROGRAM, "program"},
+    {MOERT_SECTION_LAYERS, "layers"},
+    {MOERT_SECTION_EXPERTS, "experts"},
+    {MOERT_SECTION_STATES, "states"},
+    {MOERT_SECTION_CODE, "code", /*isRequired=*/true, /*isRepeatable=*/true},
+    {MOERT_SECTION_WEIGHT_DATA, "weight data"},
+    {MOERT_SECTION_TOKENIZER, "tokenizer"},
+    {MOERT_SECTION_READS, "reads", /*isRequired=*/false},
+};
 
-std::string sectionName(uint32_t type) {
-  if (!isKnown(type))
-    return "section of type " + std::to_string(type);
-  return std::string(sectionNames[type - MOERT_SECTION_STRINGS]) + " section";
+static const SectionKind *findKind(uint32_t type) {
+  const auto *kind = std::find_if(std::begin(sectionKinds), std::end(sectionKinds),
+                                  [&](const SectionKind &candidate) { return candidate.type == type; });
+  return kind == std::end(sectionKinds) ? nullptr : kind;
 }
 
-const Section &Container::get(uint32_t type) const {
-  return *std::find_if(sections.begin(), sections.end(), [&](const Section &s) { return s.entry.type == type; });
+std::string sectionName(uint32_t type) {
+  const SectionKind *kind = findKind(type);
+  return kind ? std::string(kind->name) + " section" : "section of type " + std::to_string(type);
+}
+
+const Section *Container::find(uint32_t type) const {
+  const auto section = std::find_if(sections.begin(), sections.end(),
+                                    [&](const Section &candidate) { return candidate.entry.type == type; });
+  return section == sections.end() ? nullptr : &*section;
 }
 
 static Status readHeader(const FileSource &source, moert_file_header_t &header) {
@@ -106,13 +132,13 @@ static Status checkPlacement(const FileSource &source, const Container &containe
 }
 
 static Status checkPresence(const Container &container) {
-  for (uint32_t type = MOERT_SECTION_STRINGS; type <= MOERT_SECTION_TOKENIZER; ++type) {
+  for (const SectionKind &kind : sectionKinds) {
     const auto count = std::count_if(container.sections.begin(), container.sections.end(),
-                                     [&](const Section &section) { return section.entry.type == type; });
-    if (count == 0)
-      return failure(MOERT_INVALID_FILE, sectionName(type), " is missing");
-    if (count > 1 && type != MOERT_SECTION_CODE)
-      return failure(MOERT_INVALID_FILE, sectionName(type), " exists ", count, " times, expected once");
+                                     [&](const Section &section) { return section.entry.type == kind.type; });
+    if (count == 0 && kind.isRequired)
+      return failure(MOERT_INVALID_FILE, kind.name, " section is missing");
+    if (count > 1 && !kind.isRepeatable)
+      return failure(MOERT_INVALID_FILE, kind.name, " section exists ", count, " times, expected once");
   }
   return Status::success();
 }
@@ -135,7 +161,7 @@ Status readContainer(const FileSource &source, Container &container) {
   MOERT_TRY(checkPlacement(source, container));
   MOERT_TRY(checkPresence(container));
   for (Section &section : container.sections)
-    if (isKnown(section.entry.type) && section.entry.type != MOERT_SECTION_WEIGHT_DATA)
+    if (findKind(section.entry.type) && section.entry.type != MOERT_SECTION_WEIGHT_DATA)
       MOERT_TRY(copySection(source, section));
   return Status::success();
 }

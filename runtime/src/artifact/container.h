@@ -21,8 +21,10 @@ struct Container {
   moert_file_header_t header;
   std::vector<Section> sections;
 
-  // The section of a type that exists exactly once.
-  const Section &get(uint32_t type) const;
+  // The first section of a type; null if there is none.
+  const Section *find(uint32_t type) const;
+  // The section of a type that must exist.
+  const Section &get(uint32_t type) const { return *find(type); }
 };
 
 // Validates header and table, copies every known section but the weight data and checks its hash.

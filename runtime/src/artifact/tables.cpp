@@ -27,6 +27,7 @@ public:
     MOERT_TRY(readSignature());
     MOERT_TRY(readWeights());
     MOERT_TRY(readKernels());
+    MOERT_TRY(readTaskReads());
     MOERT_TRY(readCode());
     MOERT_TRY(readLayers());
     MOERT_TRY(readStates());
@@ -53,6 +54,7 @@ private:
   Status readWeights();
   Status checkWeightBytes(const Weight &weight);
   Status readKernels();
+  Status readTaskReads();
   Status readCode();
   Status readVariant(const Section &section);
   Status readLayers();
@@ -192,6 +194,29 @@ Status TableReader::readKernels() {
     kernel.bufferCount = row.buffer_count;
     kernel.scalarCount = row.scalar_count;
     MOERT_TRY(readString(row.name, "kernels section", kernel.name));
+  }
+  return Status::success();
+}
+
+Status TableReader::readTaskReads() {
+  if (!artifact.container.find(MOERT_SECTION_READS))
+    return Status::success();
+  std::span<const moert_task_reads_t> rows;
+  MOERT_TRY(getTable(MOERT_SECTION_READS, rows));
+  for (const moert_task_reads_t &row : rows) {
+    if (row.kernel >= artifact.kernels.size())
+      return failure(MOERT_INVALID_FILE, "reads section: kernel ", row.kernel, ", expected less than ",
+                     artifact.kernels.size());
+    KernelDeclaration &kernel = artifact.kernels[row.kernel];
+    if (row.buffer >= kernel.bufferCount ||
+        (row.offsets >= kernel.bufferCount && row.offsets != MOERT_NO_BUFFER))
+      return failure(MOERT_INVALID_FILE, "reads section: buffers ", row.buffer, " and ", row.offsets, " of kernel '",
+                     kernel.name, "', which has ", kernel.bufferCount);
+    constexpr uint64_t most = std::numeric_limits<int64_t>::max();
+    if (row.experts == 0 || row.blocks == 0 || row.rows_per_slot == 0 || row.first > row.end ||
+        row.end > row.expert_bytes || row.expert_bytes > most / row.experts || row.block_bytes > most / row.blocks)
+      return failure(MOERT_INVALID_FILE, "reads section: fields of kernel '", kernel.name, "' are out of range");
+    kernel.reads.push_back(row);
   }
   return Status::success();
 }

@@ -1,9 +1,11 @@
 // The dispatch step: operands, scratch memory, the grid, and what is reported about it.
 #include "step/interpreter.h"
+#include "step/task_reads.h"
 
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <tuple>
 
 namespace moert {
 
@@ -112,6 +114,24 @@ Status Interpreter::dispatch(const uint32_t *operands) {
   return Status::success();
 }
 
+void Interpreter::findReads(const uint32_t *operands) {
+  const Artifact &artifact = program.getArtifact();
+  reads.clear();
+  std::vector<ReadBuffer> views;
+  for (uint32_t i = 0; i < operands[6]; ++i) {
+    const Slot &slot = slots[operands[8 + i]];
+    const bool isWeight = slot.weight != Slot::noWeight;
+    const uint64_t offset =
+        isWeight ? artifact.weights[slot.weight].offset + (slot.data - program.getWeightData(slot.weight)) : 0;
+    views.push_back({slot.data, slot.size, slot.weight, offset});
+  }
+  for (const moert_task_reads_t &facts : artifact.kernels[operands[0]].reads)
+    appendTaskReads(facts, views, tasks, reads);
+  std::sort(reads.begin(), reads.end(), [](const moert_trace_read_t &a, const moert_trace_read_t &b) {
+    return std::tie(a.task, a.weight, a.offset) < std::tie(b.task, b.weight, b.offset);
+  });
+}
+
 void Interpreter::reportDispatch(const uint32_t *operands, int64_t grid, int64_t work, uint64_t begin) {
   const Artifact &artifact = program.getArtifact();
   nodeName = artifact.stepString(operands[4], operands[5]);
@@ -124,6 +144,7 @@ void Interpreter::reportDispatch(const uint32_t *operands, int64_t grid, int64_t
   for (uint32_t i = 0; i < operands[6]; ++i)
     if (const uint32_t weight = slots[operands[8 + i]].weight; weight != Slot::noWeight)
       weights.push_back(weight);
+  findReads(operands);
   moert_trace_dispatch_t event = {sizeof(event),
                                   nodeName.c_str(),
                                   artifact.kernels[operands[0]].name.c_str(),
@@ -135,7 +156,9 @@ void Interpreter::reportDispatch(const uint32_t *operands, int64_t grid, int64_t
                                   weights.size(),
                                   tasks.data(),
                                   tasks.size(),
-                                  outputs.getSystemRequests() + scratchRequests};
+                                  outputs.getSystemRequests() + scratchRequests,
+                                  reads.data(),
+                                  reads.size()};
   hooks.trace(hooks.trace_context, &event);
 }
 

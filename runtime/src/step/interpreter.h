@@ -17,7 +17,7 @@ struct Slot {
   uint32_t weight = noWeight;          // whose bytes these are
   bool isWritable = false;
 
-  static constexpr uint32_t noWeight = ~uint32_t(0);
+  static constexpr uint32_t noWeight = MOERT_NO_BUFFER;
 };
 
 class Interpreter {
@@ -56,6 +56,7 @@ private:
   Status growScratch(int64_t bytes);
   int32_t runGrid(moert_kernel_fn_t kernel, int64_t grid, int64_t work);
   static int32_t runTasks(void *self, uint32_t thread, int64_t begin, int64_t end);
+  void findReads(const uint32_t *operands);
   void reportDispatch(const uint32_t *operands, int64_t grid, int64_t work, uint64_t begin);
   Status checkProgress();
 
@@ -92,6 +93,7 @@ private:
   std::vector<std::vector<moert_trace_task_t>> threadTasks;
   std::vector<moert_trace_task_t> tasks;
   std::vector<uint32_t> weights;
+  std::vector<moert_trace_read_t> reads;
   std::string nodeName;
 };
 

@@ -39,5 +39,8 @@ int main(int argc, char **argv) {
   write("successor", makeSuccessorModel());
   write("in_place", makeSuccessorModel(/*inPlace=*/true));
   write("layer", makeModelWithLayer());
+  ArtifactBuilder reads = makeIncrementProgram();
+  reads.reads.push_back({0, 0, MOERT_NO_BUFFER, 1, 2, 8, 384, 192, 0, 384});
+  write("reads", reads);
   return 0;
 }
