@@ -79,6 +79,14 @@ private:
     return numbers.try_emplace(value, count++).first->second;
   }
   uint32_t use(Value value) const { return numbers.lookup(value); }
+  /// Registers are 0 until they are written, and one without a value never is.
+  uint32_t useOrZero(Value value) {
+    if (value)
+      return use(value);
+    if (!zero)
+      zero = registerCount++;
+    return *zero;
+  }
 
   void emit(uint32_t opcode, ArrayRef<uint32_t> operands) {
     encoded.words.push_back(static_cast<uint32_t>(operands.size() + 1) << 8 | opcode);
@@ -140,7 +148,7 @@ private:
   }
   void visit(step::LaunchOp op) {
     SmallVector<uint32_t> operands = {kernels.lookup(op.getKernel()), use(op.getGrid()), use(op.getWork()),
-                                      use(op.getScratch())};
+                                      use(op.getScratch()), useOrZero(op.getBlocks()), useOrZero(op.getWorkspace())};
     pushString(operands, op.getLabel());
     operands.append({static_cast<uint32_t>(op.getSlots().size()), static_cast<uint32_t>(op.getScalars().size())});
     for (Value value : llvm::concat<Value>(SmallVector<Value>(op.getSlots()), SmallVector<Value>(op.getScalars())))
@@ -167,6 +175,7 @@ private:
   EncodedProgram encoded;
   DenseMap<Value, uint32_t> numbers;
   uint32_t registerCount = 0, slotCount = 0;
+  std::optional<uint32_t> zero;
 };
 
 } // namespace

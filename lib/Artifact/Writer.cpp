@@ -52,11 +52,16 @@ private:
   uint64_t position = 0;
 };
 
+/// Cubins are ELF files, whose structures are aligned.
+constexpr uint64_t cubinAlignment = 64;
+
 class ArtifactWriter {
 public:
   ArtifactWriter(ModuleOp module, ArrayRef<const CpuVariant *> variants, ArrayRef<CodeImage> images,
-                 const ArtifactOptions &options, WeightWriter writeWeight, llvm::raw_pwrite_stream &file)
-      : module(module), variants(variants), images(images), options(options), writeWeight(writeWeight), file(file) {}
+                 ArrayRef<GpuImage> gpuImages, const ArtifactOptions &options, WeightWriter writeWeight,
+                 llvm::raw_pwrite_stream &file)
+      : module(module), variants(variants), images(images), gpuImages(gpuImages), options(options),
+        writeWeight(writeWeight), file(file) {}
 
   LogicalResult run() {
     auto programs = module.getOps<step::ProgramOp>();
@@ -70,6 +75,7 @@ public:
     if (failed(writeProgram()) || failed(writeWeights()))
       return failure();
     writeKernels();
+    writeTaskReads();
     writeSignature();
     writeLayers();
     writeStates();
@@ -77,6 +83,9 @@ public:
     writeInfo();
     for (auto [variant, image] : llvm::zip_equal(variants, images))
       if (failed(writeCode(*variant, image)))
+        return failure();
+    for (const GpuImage &image : gpuImages)
+      if (failed(writeGpuCode(image)))
         return failure();
     writeRecords(MOERT_SECTION_DIMS, pools.dimValues());
     writeRecords(MOERT_SECTION_SYMBOLS, pools.symbols());
@@ -167,6 +176,34 @@ private:
       records.push_back({pools.string(kernel.getSymName()), buffers, scalars});
     }
     writeRecords(MOERT_SECTION_KERNELS, ArrayRef(records));
+  }
+
+  void writeTaskReads() {
+    SmallVector<moert_task_reads_t> records;
+    for (auto [index, kernel] : llvm::enumerate(kernels))
+      kernel.walk([&](step::KernelOpInterface op) {
+        for (const step::TaskReads &reads : op.getTaskReads()) {
+          std::optional<uint32_t> buffer = bufferOf(kernel, reads.operand->get());
+          std::optional<uint32_t> offsets =
+              reads.offsets ? bufferOf(kernel, reads.offsets->get()) : std::optional(MOERT_NO_BUFFER);
+          if (buffer && offsets)
+            records.push_back({uint32_t(index), *buffer, *offsets, uint32_t(reads.experts), uint32_t(reads.blocks),
+                               uint32_t(reads.rowsPerSlot), uint64_t(reads.expertBytes), uint64_t(reads.blockBytes),
+                               uint64_t(reads.first), uint64_t(reads.end)});
+        }
+      });
+    writeRecords(MOERT_SECTION_READS, ArrayRef(records));
+  }
+
+  /// Which buffer of the kernel `value` is, if it is one of its arguments.
+  static std::optional<uint32_t> bufferOf(step::KernelOp kernel, Value value) {
+    uint32_t buffer = 0;
+    for (BlockArgument argument : kernel.getBodyBlock()->getArguments()) {
+      if (argument == value)
+        return buffer;
+      buffer += isa<RankedTensorType>(argument.getType());
+    }
+    return std::nullopt;
   }
 
   void writeSignature() {
@@ -272,6 +309,40 @@ private:
     return success();
   }
 
+  LogicalResult writeGpuCode(const GpuImage &image) {
+    SmallVector<moert_gpu_entry_t> entries;
+    for (step::KernelOp kernel : kernels) {
+      auto found = image.entries.find(kernel.getSymName());
+      if (found == image.entries.end())
+        return kernel.emitOpError("has no code for ") << image.variant;
+      const GpuEntry &entry = found->second;
+      entries.push_back({pools.string(entry.name), entry.threads, entry.sharedBytes, entry.flags, entry.registers,
+                         entry.spillBytes, 0});
+    }
+    uint64_t ptxOffset = sizeof(moert_gpu_code_t) + entries.size() * sizeof(moert_gpu_entry_t) +
+                         image.cubins.size() * sizeof(moert_gpu_image_t);
+    uint64_t end = ptxOffset + image.ptx.size() + 1;
+    SmallVector<moert_gpu_image_t> cubins;
+    for (const GpuCubin &cubin : image.cubins) {
+      cubins.push_back({cubin.computeCapability, 0, llvm::alignTo(end, cubinAlignment), cubin.bytes.size()});
+      end = cubins.back().offset + cubin.bytes.size();
+    }
+    SectionStream stream(file, MOERT_SECTION_GPU_CODE);
+    moert_gpu_code_t record = {pools.string(image.variant), image.computeCapability,
+                               static_cast<uint32_t>(entries.size()), static_cast<uint32_t>(cubins.size()), 0,
+                               ptxOffset, image.ptx.size() + 1};
+    writeArray(stream, ArrayRef(record));
+    writeArray(stream, ArrayRef(entries));
+    writeArray(stream, ArrayRef(cubins));
+    stream << image.ptx << '\0';
+    for (const GpuCubin &cubin : image.cubins) {
+      stream.align(cubinAlignment);
+      stream.write(cubin.bytes.data(), cubin.bytes.size());
+    }
+    sections.push_back(stream.finish());
+    return success();
+  }
+
   void writeHeader() {
     moert_file_header_t header = {};
     memcpy(header.magic, MOERT_MAGIC, sizeof(header.magic));
@@ -289,6 +360,7 @@ private:
   ModuleOp module;
   ArrayRef<const CpuVariant *> variants;
   ArrayRef<CodeImage> images;
+  ArrayRef<GpuImage> gpuImages;
   const ArtifactOptions &options;
   WeightWriter writeWeight;
   llvm::raw_pwrite_stream &file;
@@ -303,9 +375,9 @@ private:
 } // namespace
 
 LogicalResult moec::writeArtifact(ModuleOp module, ArrayRef<const CpuVariant *> variants, ArrayRef<CodeImage> images,
-                                  const ArtifactOptions &options, WeightWriter writeWeight,
-                                  llvm::raw_pwrite_stream &file) {
+                                  ArrayRef<GpuImage> gpuImages, const ArtifactOptions &options,
+                                  WeightWriter writeWeight, llvm::raw_pwrite_stream &file) {
   if (sodium_init() < 0)
     return module.emitError("the hash library cannot be initialised");
-  return ArtifactWriter(module, variants, images, options, writeWeight, file).run();
+  return ArtifactWriter(module, variants, images, gpuImages, options, writeWeight, file).run();
 }

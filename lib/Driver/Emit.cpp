@@ -41,5 +41,5 @@ LogicalResult moec::emitArtifact(ModuleOp module, const CompileOptions &options,
   SymbolTable symbols(module);
   WeightEvaluator weights(symbols);
   auto writeWeight = [&](moe::WeightOp weight, llvm::raw_ostream &stream) { return weights.write(weight, stream); };
-  return writeArtifact(module, variants, *images, describe(module, options), writeWeight, file);
+  return writeArtifact(module, variants, *images, /*gpuImages=*/{}, describe(module, options), writeWeight, file);
 }

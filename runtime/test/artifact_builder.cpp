@@ -7,6 +7,13 @@
 
 namespace moert::test {
 
+static Bytes concatenate(std::initializer_list<Bytes> parts) {
+  Bytes whole;
+  for (const Bytes &part : parts)
+    whole.insert(whole.end(), part.begin(), part.end());
+  return whole;
+}
+
 uint32_t StepWriter::step(uint32_t opcode, std::initializer_list<uint32_t> operands) {
   const uint32_t first = here();
   words.push_back(static_cast<uint32_t>(operands.size() + 1) << 8 | opcode);
@@ -90,6 +97,29 @@ uint32_t ArtifactBuilder::kernel(std::string_view name, uint32_t buffers, uint32
   return static_cast<uint32_t>(kernels.size() - 1);
 }
 
+moert_gpu_entry_t ArtifactBuilder::gpuEntry(std::string_view name, uint32_t threads, uint32_t sharedBytes,
+                                            uint32_t flags) {
+  return {string(name), threads, sharedBytes, flags, 0, 0, 0};
+}
+
+uint32_t ArtifactBuilder::gpuKernel(std::string_view name, uint32_t buffers, uint32_t scalars) {
+  kernels.push_back({string(name), buffers, scalars});
+  return static_cast<uint32_t>(kernels.size() - 1);
+}
+
+void ArtifactBuilder::gpuVariant(std::string_view name, uint32_t computeCapability, std::string_view ptx,
+                                 const std::vector<moert_gpu_entry_t> &gpuEntries, const Bytes &cubin) {
+  const uint32_t images = cubin.empty() ? 0 : 1;
+  const uint64_t ptxOffset =
+      sizeof(moert_gpu_code_t) + gpuEntries.size() * sizeof(moert_gpu_entry_t) + images * sizeof(moert_gpu_image_t);
+  const moert_gpu_code_t header = {string(name), computeCapability, static_cast<uint32_t>(gpuEntries.size()), images, 0,
+                                   ptxOffset,    ptx.size() + 1};
+  const std::vector<moert_gpu_image_t> rows(images, {computeCapability, 0, ptxOffset + ptx.size() + 1, cubin.size()});
+  Bytes text(ptx.size() + 1);
+  std::memcpy(text.data(), ptx.data(), ptx.size());
+  gpuCode = concatenate({toBytes(std::vector{header}), toBytes(gpuEntries), toBytes(rows), text, cubin});
+}
+
 void ArtifactBuilder::layer(std::string_view name, uint32_t experts, uint32_t selected,
                             const std::vector<moert_expert_range_t> &expertRanges) {
   layers.push_back({string(name), string("MoE"), string("softmax all, top 2"), experts, selected,
@@ -98,12 +128,13 @@ void ArtifactBuilder::layer(std::string_view name, uint32_t experts, uint32_t se
 }
 
 void ArtifactBuilder::dispatch(uint32_t kernel, uint32_t grid, uint32_t work, uint32_t scratch, std::string_view node,
-                               const std::vector<uint32_t> &slotOperands, const std::vector<uint32_t> &scalars) {
+                               const std::vector<uint32_t> &slotOperands, const std::vector<uint32_t> &scalars,
+                               uint32_t blocks, uint32_t workspace) {
   const moert_string_t name = string(node);
   std::vector<uint32_t> &words = steps.words;
-  const size_t count = 9 + slotOperands.size() + scalars.size();
+  const size_t count = 11 + slotOperands.size() + scalars.size();
   words.push_back(static_cast<uint32_t>(count) << 8 | MOERT_STEP_DISPATCH);
-  words.insert(words.end(), {kernel, grid, work, scratch, name.offset, name.size,
+  words.insert(words.end(), {kernel, grid, work, scratch, blocks, workspace, name.offset, name.size,
                              static_cast<uint32_t>(slotOperands.size()), static_cast<uint32_t>(scalars.size())});
   words.insert(words.end(), slotOperands.begin(), slotOperands.end());
   words.insert(words.end(), scalars.begin(), scalars.end());
@@ -112,13 +143,6 @@ void ArtifactBuilder::dispatch(uint32_t kernel, uint32_t grid, uint32_t work, ui
 void ArtifactBuilder::check(uint32_t reg, std::string_view message) {
   const moert_string_t text = string(message);
   steps.step(MOERT_STEP_CHECK, {reg, text.offset, text.size});
-}
-
-static Bytes concatenate(std::initializer_list<Bytes> parts) {
-  Bytes whole;
-  for (const Bytes &part : parts)
-    whole.insert(whole.end(), part.begin(), part.end());
-  return whole;
 }
 
 std::map<uint32_t, Bytes> ArtifactBuilder::getSections() const {
@@ -147,7 +171,10 @@ std::map<uint32_t, Bytes> ArtifactBuilder::getSections() const {
   sections[MOERT_SECTION_LAYERS] = toBytes(layers);
   sections[MOERT_SECTION_EXPERTS] = toBytes(ranges);
   sections[MOERT_SECTION_STATES] = toBytes(states);
-  sections[MOERT_SECTION_CODE] = concatenate({codeBytes, image});
+  if (!entries.empty() || gpuCode.empty())
+    sections[MOERT_SECTION_CODE] = concatenate({codeBytes, image});
+  if (!gpuCode.empty())
+    sections[MOERT_SECTION_GPU_CODE] = gpuCode;
   sections[MOERT_SECTION_WEIGHT_DATA] = weightData;
   sections[MOERT_SECTION_TOKENIZER] = concatenate({toBytes(std::vector{tokens}), toBytes(stops)});
   if (!reads.empty())

@@ -47,10 +47,17 @@ public:
                   uint32_t encoding = MOERT_ENCODING_DENSE);
   // A kernel that is a function of the test itself: the image jumps to it.
   uint32_t kernel(std::string_view name, uint32_t buffers, uint32_t scalars, moert_kernel_fn_t function);
+  // Code for GPUs as PTX: kernel `k` has entry `k` of `entries`, in blocks of `threads` threads.
+  void gpuVariant(std::string_view name, uint32_t computeCapability, std::string_view ptx,
+                  const std::vector<moert_gpu_entry_t> &entries, const Bytes &image = {});
+  moert_gpu_entry_t gpuEntry(std::string_view name, uint32_t threads, uint32_t sharedBytes = 0, uint32_t flags = 0);
+  // A kernel that exists only on GPUs: the file then has no code for CPUs.
+  uint32_t gpuKernel(std::string_view name, uint32_t buffers, uint32_t scalars);
   void layer(std::string_view name, uint32_t experts, uint32_t selected,
              const std::vector<moert_expert_range_t> &expertRanges);
   void dispatch(uint32_t kernel, uint32_t grid, uint32_t work, uint32_t scratch, std::string_view node,
-                const std::vector<uint32_t> &slots, const std::vector<uint32_t> &registers);
+                const std::vector<uint32_t> &slots, const std::vector<uint32_t> &registers, uint32_t blocks = 0,
+                uint32_t workspace = 0);
   void check(uint32_t reg, std::string_view message);
 
   // The sections, in order; a test may change their bytes before `build`.
@@ -85,7 +92,7 @@ public:
 private:
   moert_tensor_t tensor(std::string_view name, uint32_t type, const std::vector<int64_t> &extents, bool isOutput);
 
-  Bytes strings, weightData, image;
+  Bytes strings, weightData, image, gpuCode;
   std::vector<int64_t> dims;
   std::vector<uint64_t> entries;
 };

@@ -20,6 +20,8 @@ ArtifactBuilder makeFullProgram() {
   builder.states.push_back({1, 1, 0, 0});
   builder.tokenizer.kind = MOERT_TOKENIZER_BYTE;
   builder.stops = {10};
+  builder.gpuVariant("sm_80", 80, ".version 7.0",
+                     {builder.gpuEntry("increment_entry", 128, 1024, MOERT_GPU_COOPERATIVE)}, Bytes(24, std::byte(1)));
   builder.reads.push_back({0, 0, MOERT_NO_BUFFER, 1, 2, 8, 384, 192, 0, 384});
   // Slots moved when inputs and weights were added: only the reader looks at this program.
   builder.steps.words.clear();
@@ -29,13 +31,17 @@ ArtifactBuilder makeFullProgram() {
 
 using Sections = std::map<uint32_t, Bytes>;
 
+template <typename Row> void editAt(Bytes &section, size_t offset, const std::function<void(Row &)> &change) {
+  ASSERT_LE(offset + sizeof(Row), section.size());
+  Row row;
+  std::memcpy(&row, section.data() + offset, sizeof(Row));
+  change(row);
+  std::memcpy(section.data() + offset, &row, sizeof(Row));
+}
+
 // Changes row `index` of a table.
 template <typename Row> void edit(Bytes &section, size_t index, const std::function<void(Row &)> &change) {
-  ASSERT_LE((index + 1) * sizeof(Row), section.size());
-  Row row;
-  std::memcpy(&row, section.data() + index * sizeof(Row), sizeof(Row));
-  change(row);
-  std::memcpy(section.data() + index * sizeof(Row), &row, sizeof(Row));
+  editAt<Row>(section, index * sizeof(Row), change);
 }
 
 struct SectionCase {
@@ -60,6 +66,17 @@ TEST_P(RefusedSection, HasAMessage) {
   SectionCase {                                                                                                        \
     name, [](Sections &sections) { edit<Row>(sections[type], row, [](Row &r) { change; }); }, message                  \
   }
+
+// The header, the entry and the image of the GPU code.
+#define GPU_CASE(name, change, message) ROW_CASE(name, MOERT_SECTION_GPU_CODE, moert_gpu_code_t, 0, change, message)
+#define GPU_PART_CASE(name, Row, at, change, message)                                                                  \
+  SectionCase {                                                                                                        \
+    name, [](Sections &s) { editAt<Row>(s[MOERT_SECTION_GPU_CODE], at, [](Row &r) { change; }); }, message             \
+  }
+#define GPU_ENTRY_CASE(name, change, message)                                                                          \
+  GPU_PART_CASE(name, moert_gpu_entry_t, sizeof(moert_gpu_code_t), change, message)
+#define GPU_IMAGE_CASE(name, change, message)                                                                          \
+  GPU_PART_CASE(name, moert_gpu_image_t, sizeof(moert_gpu_code_t) + sizeof(moert_gpu_entry_t), change, message)
 
 const SectionCase sectionCases[] = {
     {"MissingSection", [](Sections &s) { s.erase(MOERT_SECTION_LAYERS); }, "layers section is missing"},
@@ -122,6 +139,36 @@ const SectionCase sectionCases[] = {
              "image offset 4095, expected a multiple of 4096"),
     ROW_CASE("EntryBeyondImage", MOERT_SECTION_CODE, uint64_t, sizeof(moert_code_t) / 8, r = 1 << 20,
              "entry 1048576 lies outside the image"),
+    {"NoCode",
+     [](Sections &s) {
+       s.erase(MOERT_SECTION_CODE);
+       s.erase(MOERT_SECTION_GPU_CODE);
+     },
+     "no code section, neither for CPUs nor for GPUs"},
+    {"GpuCodeTooShort", [](Sections &s) { s[MOERT_SECTION_GPU_CODE].resize(39); },
+     "GPU code section: 39 bytes, expected at least 40"},
+    GPU_CASE("GpuVariantName", r.variant.size = 1u << 30, "GPU code section: string of 1073741824 bytes"),
+    GPU_CASE("GpuReserved", r.reserved = 1, "GPU code section 'sm_80': reserved field is 1"),
+    GPU_CASE("GpuCapability", r.compute_capability = 0, "compute capability 0"),
+    GPU_CASE("GpuEntries", r.entry_count = 2, "'sm_80': 2 entries, expected one for each of 1 kernels"),
+    GPU_CASE("GpuImages", r.image_count = 0xffffffff, "1 entries and 4294967295 images exceed the section of"),
+    GPU_CASE("PtxOverTables", r.ptx_offset = 95, "PTX of 13 bytes at offset 95 does not lie between"),
+    GPU_CASE("PtxBeyondEnd", r.ptx_size = UINT64_MAX, "PTX of 18446744073709551615 bytes at offset 96"),
+    GPU_CASE("PtxOffsetWraps", r.ptx_offset = UINT64_MAX, "PTX of 13 bytes at offset 18446744073709551615"),
+    GPU_CASE("PtxNotTerminated", r.ptx_size = 12, "PTX of 12 bytes, expected text with its only zero byte at the end"),
+    GPU_CASE("PtxEmpty", r.ptx_size = 0, "PTX of 0 bytes, expected text"),
+    {"PtxWithZeroByte", [](Sections &s) { s[MOERT_SECTION_GPU_CODE][100] = std::byte(0); },
+     "PTX of 13 bytes, expected text with its only zero byte at the end"},
+    GPU_ENTRY_CASE("GpuEntryName", r.name.offset = 1u << 30, "GPU code section: string of"),
+    GPU_ENTRY_CASE("GpuEntryNoName", r.name.size = 0, "'sm_80': an entry without a name"),
+    GPU_ENTRY_CASE("GpuNoThreads", r.threads = 0, "entry 'increment_entry' has blocks of 0 threads, expected 1 to 1024"),
+    GPU_ENTRY_CASE("GpuThreads", r.threads = 1025, "blocks of 1025 threads"),
+    GPU_ENTRY_CASE("GpuFlags", r.flags = 2, "entry 'increment_entry' has unknown flags 2"),
+    GPU_ENTRY_CASE("GpuEntryReserved", r.reserved = 5, "entry 'increment_entry': reserved field is 5"),
+    GPU_IMAGE_CASE("ImageReserved", r.reserved = 1, "image 0: reserved field is 1"),
+    GPU_IMAGE_CASE("ImageCapability", r.compute_capability = 0, "image 0 of 24 bytes for compute capability 0"),
+    GPU_IMAGE_CASE("ImageEmpty", r.size = 0, "image 0 of 0 bytes"),
+    GPU_IMAGE_CASE("GpuImageBeyondEnd", r.size = 25, "image of 25 bytes at offset 109 does not lie between"),
     ROW_CASE("LayerRanges", MOERT_SECTION_LAYERS, moert_layer_t, 0, r.range_count = 3,
              "layer 'layers.0.mlp': 3 ranges at index 0 exceed the experts section of 2"),
     ROW_CASE("RangeOfUnknownWeight", MOERT_SECTION_EXPERTS, moert_expert_range_t, 0, r.weight = 2,
@@ -209,10 +256,10 @@ TEST_P(RefusedFile, HasAMessage) {
 const FileCase fileCases[] = {
     {"TooShort", [](Bytes &f) { f.resize(63); }, false, MOERT_INVALID_FILE, "63 bytes, expected at least 64"},
     {"Magic", [](Bytes &f) { f[0] = std::byte('X'); }, false, MOERT_INVALID_FILE, "magic bytes"},
-    {"NewerReader", [](Bytes &f) { editHeader(f, [](auto &h) { h.minimum_reader_version = 2; }); }, false,
-     MOERT_UNSUPPORTED, "the file needs reader version 2, this runtime has version 1"},
-    {"FormatVersion", [](Bytes &f) { editHeader(f, [](auto &h) { h.format_version = 0; }); }, false, MOERT_INVALID_FILE,
-     "format version 0"},
+    {"NewerReader", [](Bytes &f) { editHeader(f, [](auto &h) { h.minimum_reader_version = 3; }); }, false,
+     MOERT_UNSUPPORTED, "the file needs reader version 3, this runtime has version 2"},
+    {"FormatVersion", [](Bytes &f) { editHeader(f, [](auto &h) { h.format_version = 1; }); }, false, MOERT_UNSUPPORTED,
+     "the file has format version 1, this runtime reads versions from 2 on: compile it again"},
     {"Truncated", [](Bytes &f) { f.pop_back(); }, false, MOERT_INVALID_FILE, "truncated file"},
     {"TooLong", [](Bytes &f) { f.push_back(std::byte(0)); }, false, MOERT_INVALID_FILE, "file too long"},
     {"NoSections", [](Bytes &f) { editHeader(f, [](auto &h) { h.section_count = 0; }); }, false, MOERT_INVALID_FILE,
@@ -230,7 +277,7 @@ const FileCase fileCases[] = {
        f.resize(64);
        editHeader(f, [](auto &h) { h.file_size = 64; });
      },
-     false, MOERT_INVALID_FILE, "section table: 840 bytes do not fit the file"},
+     false, MOERT_INVALID_FILE, "section table: 896 bytes do not fit the file"},
     {"SectionMoved", [](Bytes &f) { editEntry(f, 0, [](auto &e) { e.offset = 0; }); }, true, MOERT_INVALID_FILE,
      "strings section: offset 0, expected 65536"},
     {"SectionBeyondEnd", [](Bytes &f) { editEntry(f, 0, [](auto &e) { e.size = UINT64_MAX; }); }, true,
@@ -240,7 +287,7 @@ const FileCase fileCases[] = {
     {"SectionTwice", [](Bytes &f) { editEntry(f, 1, [](auto &e) { e.type = MOERT_SECTION_STRINGS; }); }, true,
      MOERT_INVALID_FILE, "strings section exists 2 times"},
     {"GapNotZero", [](Bytes &f) { f[4000] = std::byte(1); }, false, MOERT_INVALID_FILE, "are not zero"},
-    {"LastSectionShort", [](Bytes &f) { editEntry(f, 14, [](auto &e) { e.size = 0; }); }, true, MOERT_INVALID_FILE,
+    {"LastSectionShort", [](Bytes &f) { editEntry(f, 15, [](auto &e) { e.size = 0; }); }, true, MOERT_INVALID_FILE,
      "the last section ends at"},
 };
 

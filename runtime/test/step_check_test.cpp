@@ -91,11 +91,15 @@ const StepCase stepCases[] = {
        b.steps.step(MOERT_STEP_OUTPUT, {b.slot(0), 1, 0});
      },
      "output 'present' is a state in place"},
-    STEP_CASE("Kernel", "kernel 1, expected less than 1", MOERT_STEP_DISPATCH, 1, 0, 0, 0, 0, 0, 0, 0),
+    STEP_CASE("Kernel", "kernel 1, expected less than 1", MOERT_STEP_DISPATCH, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     STEP_CASE("KernelArguments", "2 buffers and 0 scalars for kernel 'k', expected 1 and 1", MOERT_STEP_DISPATCH, 0, 0,
-              0, 0, 0, 0, 2, 0, 0, 0),
-    STEP_CASE("OperandsMissing", "1 operands, expected 2", MOERT_STEP_DISPATCH, 0, 0, 0, 0, 0, 0, 1, 1, 0),
-    STEP_CASE("DispatchSlot", "slot 4, expected less than 4", MOERT_STEP_DISPATCH, 0, 0, 0, 0, 0, 0, 1, 1, 4, 0),
+              0, 0, 0, 0, 0, 0, 2, 0, 0, 0),
+    STEP_CASE("OperandsMissing", "1 operands, expected 2", MOERT_STEP_DISPATCH, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0),
+    STEP_CASE("DispatchSlot", "slot 4, expected less than 4", MOERT_STEP_DISPATCH, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 4, 0),
+    STEP_CASE("DispatchBlocks", "register 2, expected less than 2", MOERT_STEP_DISPATCH, 0, 0, 0, 0, 2, 0, 0, 0, 1, 1,
+              2, 0),
+    STEP_CASE("DispatchWorkspace", "register 2, expected less than 2", MOERT_STEP_DISPATCH, 0, 0, 0, 0, 0, 2, 0, 0, 1,
+              1, 2, 0),
 };
 
 INSTANTIATE_TEST_SUITE_P(Steps, RefusedStep, testing::ValuesIn(stepCases),

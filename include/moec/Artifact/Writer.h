@@ -5,6 +5,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Target/Cpu/CpuTarget.h"
+#include "moec/Target/Cuda/GpuImage.h"
 
 namespace moec {
 
@@ -21,11 +22,12 @@ struct ArtifactOptions {
 using WeightWriter = llvm::function_ref<llvm::LogicalResult(moe::WeightOp, llvm::raw_ostream &)>;
 
 /// Writes the module after the stage `lower` to `file`: one step.program with the declaration of its function, the
-/// step.kernels, the weights it names, and one image per variant. `moe.layers` and `moe.states` of the module describe
+/// step.kernels, the weights it names, one image per variant for CPUs and those for GPUs. `moe.layers` and `moe.states` of the module describe
 /// MoE layers and state.
 llvm::LogicalResult writeArtifact(mlir::ModuleOp module, llvm::ArrayRef<const CpuVariant *> variants,
-                                  llvm::ArrayRef<CodeImage> images, const ArtifactOptions &options,
-                                  WeightWriter writeWeight, llvm::raw_pwrite_stream &file);
+                                  llvm::ArrayRef<CodeImage> images, llvm::ArrayRef<GpuImage> gpuImages,
+                                  const ArtifactOptions &options, WeightWriter writeWeight,
+                                  llvm::raw_pwrite_stream &file);
 
 } // namespace moec
 

@@ -1,4 +1,4 @@
-// The .moe file format, version 1. This header is its specification; compiler and runtime both include it, and it
+// The .moe file format, version 2. This header is its specification; compiler and runtime both include it, and it
 // depends on nothing. All integers are little endian. All structures are naturally aligned and free of padding.
 //
 //   file     = header, section table, sections
@@ -9,9 +9,10 @@
 // first multiple at or behind the end of the section before it in the table; the file ends with the last one. No
 // section but the weight data exceeds MOERT_MAX_TABLE_BYTES.
 //
-// Exactly one section of each type exists, except MOERT_SECTION_CODE: one per code variant, in order of preference (the
-// first whose CPU features are present is used); MOERT_SECTION_READS may be absent. A reader ignores section types it
-// does not know. Bytes of the file outside header, table and sections are zero.
+// Exactly one section of each type exists, except those of code: one MOERT_SECTION_CODE per variant for CPUs and one
+// MOERT_SECTION_GPU_CODE per variant for GPUs, at least one in all, in order of preference (the first that a device can
+// run is used); MOERT_SECTION_READS may be absent. A reader ignores section types it does not know. Bytes of the file
+// outside header, table and sections are zero.
 //
 // References into another section are indices or {offset, size} pairs relative to that section's start. A reader checks
 // every one of them, by subtraction, before use; it copies all sections except MOERT_SECTION_WEIGHT_DATA, verifies the
@@ -28,8 +29,8 @@ extern "C" {
 #define MOERT_MAGIC "MOEFILE\x1a"
 
 enum {
-  MOERT_FORMAT_VERSION = 1,      // written by this compiler
-  MOERT_READER_VERSION = 1,      // a file says which reader version it needs at least
+  MOERT_FORMAT_VERSION = 2,      // written by this compiler; older ones are not read
+  MOERT_READER_VERSION = 2,      // a file says which reader version it needs at least
   MOERT_SECTION_ALIGNMENT = 65536,
   MOERT_TENSOR_ALIGNMENT = 4096, // of a tensor inside the weight data
   MOERT_MAX_SECTIONS = 64,
@@ -62,6 +63,7 @@ enum {
   MOERT_SECTION_CODE = 12,       // moert_code_t, then entries, then the image
   MOERT_SECTION_WEIGHT_DATA = 13,
   MOERT_SECTION_TOKENIZER = 14,  // moert_tokenizer_t, then optional bytes
+  MOERT_SECTION_GPU_CODE = 15,   // moert_gpu_code_t, then entries, images, PTX and the images' bytes
   MOERT_SECTION_READS = 16,      // moert_task_reads_t[]: which bytes the tasks of kernels read
 };
 
@@ -147,6 +149,36 @@ enum {
   MOERT_FEATURE_AVX512VL = 1 << 11, MOERT_FEATURE_AVX512CD = 1 << 12,
 };
 
+// A GPU variant. `entry_count` moert_gpu_entry_t follow, one per kernel and in their order, then `image_count`
+// moert_gpu_image_t, then, in any order, the bytes that offsets (relative to the section) refer to. The PTX text is
+// what every GPU from `compute_capability` on can run; its last byte is zero and no other is.
+typedef struct {
+  moert_string_t variant;        // "sm_80"
+  uint32_t compute_capability;   // 10 * major + minor
+  uint32_t entry_count;
+  uint32_t image_count, reserved;
+  uint64_t ptx_offset, ptx_size;
+} moert_gpu_code_t;
+
+enum { MOERT_GPU_COOPERATIVE = 1 << 0 }; // needs all blocks of the launch resident together
+enum { MOERT_MAX_GPU_THREADS = 1024 };
+
+typedef struct {
+  moert_string_t name;           // of the .entry in the PTX and the images
+  uint32_t threads;              // of a block, 1 to MOERT_MAX_GPU_THREADS
+  uint32_t shared_bytes;         // dynamic shared memory of a block
+  uint32_t flags;                // MOERT_GPU_* bits
+  uint32_t registers;            // of a thread, as the assembler reports; 0: not known
+  uint32_t spill_bytes;          // of a thread; 0 also if not known
+  uint32_t reserved;
+} moert_gpu_entry_t;
+
+// The variant assembled for one compute capability.
+typedef struct {
+  uint32_t compute_capability, reserved;
+  uint64_t offset, size;
+} moert_gpu_image_t;
+
 // One expert's bytes in one weight of a layer.
 typedef struct {
   uint32_t weight, expert;
@@ -203,7 +235,8 @@ enum {
   MOERT_STEP_LOAD = 10,          // r, s, r element index, imm element type (integers sign- or zero-extended)
   MOERT_STEP_STORE = 11,         // s, r element index, r value, imm element type
   MOERT_STEP_COPY = 12,          // s, r byte offset, s source, r byte offset, r bytes
-  MOERT_STEP_DISPATCH = 13,      // kernel, r grid, r work, r scratch bytes, str node, imm buffers, imm scalars, s…, r…
+  MOERT_STEP_DISPATCH = 13,      // kernel, r grid, r work, r scratch bytes, r blocks, r workspace bytes, str node,
+                                 // imm buffers, imm scalars, s…, r…
   MOERT_STEP_JUMP = 14,          // imm word index of a step
   MOERT_STEP_JUMP_IF_ZERO = 15,  // r, imm word index of a step
   MOERT_STEP_CHECK = 16,         // r, str message          the run fails with the message if r is 0
@@ -212,7 +245,9 @@ enum {
                                  // extents, but `capacity` >= length along the axis; `length` is the output's extent
 };
 
-// `work` of a dispatch estimates scalar operations of the whole grid: small dispatches stay on the calling thread.
+// A dispatch is `grid` tasks on a CPU, where `scratch` is the memory of one thread, and one launch of `blocks` blocks on
+// a GPU, where `workspace` is the memory of the launch. `blocks` and `workspace` are 0 in files without GPU code. `work`
+// estimates scalar operations of the whole grid: small dispatches stay on the calling thread.
 
 // Signed 64-bit with wrap-around. Division by zero fails the run. FLOORDIV and FLOORMOD round towards minus infinity.
 enum {

@@ -1,8 +1,17 @@
 // How the runtime calls a compiled kernel. Shared by compiler and runtime; depends on nothing.
 //
-// A kernel is a function of position-independent code inside a code image of a .moe file. It computes tasks
+// On a CPU a kernel is a function of position-independent code inside a code image of a .moe file. It computes tasks
 // [begin, end) of a grid whose size the step program computes; tasks are independent, may run in any order and on any
 // thread, and a task's result does not depend on how the grid was split.
+//
+// On a GPU a kernel is an entry of a PTX module, launched once per dispatch on as many blocks, in one dimension, as the
+// step program computes. Its parameters are all 64 bits wide, in this order:
+//   buffers    device addresses, otherwise as below, aligned to MOERT_GPU_BUFFER_ALIGNMENT
+//   scalars    as below
+//   workspace  device memory of the dispatch's size, aligned like a buffer, of unspecified contents
+//   flags      MOERT_GPU_FLAG_COUNT words of 32 bits, zero when the launch starts; the kernel leaves them zero
+//   status     a word of 32 bits, MOERT_KERNEL_OK when a run starts; a kernel raises it by an atomic maximum
+//   tasks      the grid of the dispatch: the number of tasks on a CPU
 #ifndef MOERT_KERNEL_ABI_H
 #define MOERT_KERNEL_ABI_H
 
@@ -27,6 +36,11 @@ enum {
 };
 
 enum { MOERT_BUFFER_ALIGNMENT = 64 };
+enum {
+  MOERT_GPU_BUFFER_ALIGNMENT = 256,
+  MOERT_GPU_FLAG_COUNT = 16384,
+  MOERT_GPU_EXTRA_PARAMETERS = 4, // workspace, flags, status, tasks
+};
 
 #ifdef __cplusplus
 }

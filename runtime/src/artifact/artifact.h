@@ -33,6 +33,26 @@ struct CodeVariant {
   std::span<const std::byte> image;
 };
 
+struct GpuEntry {
+  std::string name;
+  uint32_t threads, sharedBytes;
+  bool isCooperative;
+  uint32_t registers, spillBytes; // 0: not known
+};
+
+struct GpuImage {
+  uint32_t computeCapability;
+  std::span<const std::byte> bytes;
+};
+
+struct GpuVariant {
+  std::string name;
+  uint32_t computeCapability;
+  std::vector<GpuEntry> entries; // one per kernel
+  std::string_view ptx;          // a zero byte follows
+  std::vector<GpuImage> images;
+};
+
 struct Layer {
   std::string name, form, router;
   uint32_t experts, selected;
@@ -60,6 +80,7 @@ struct Artifact {
   std::vector<Weight> weights;
   std::vector<KernelDeclaration> kernels;
   std::vector<CodeVariant> variants;
+  std::vector<GpuVariant> gpuVariants;
   std::vector<Layer> layers;
   std::vector<moert_state_t> states;
   Tokenizer tokenizer;

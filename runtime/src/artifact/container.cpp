@@ -28,9 +28,10 @@ static constexpr SectionKind sectionKinds[] = {
     {MOERT_SECTION_LAYERS, "layers"},
     {MOERT_SECTION_EXPERTS, "experts"},
     {MOERT_SECTION_STATES, "states"},
-    {MOERT_SECTION_CODE, "code", /*isRequired=*/true, /*isRepeatable=*/true},
+    {MOERT_SECTION_CODE, "code", /*isRequired=*/false, /*isRepeatable=*/true},
     {MOERT_SECTION_WEIGHT_DATA, "weight data"},
     {MOERT_SECTION_TOKENIZER, "tokenizer"},
+    {MOERT_SECTION_GPU_CODE, "GPU code", /*isRequired=*/false, /*isRepeatable=*/true},
     {MOERT_SECTION_READS, "reads", /*isRequired=*/false},
 };
 
@@ -61,8 +62,9 @@ static Status readHeader(const FileSource &source, moert_file_header_t &header) 
   if (header.minimum_reader_version > MOERT_READER_VERSION)
     return failure(MOERT_UNSUPPORTED, "the file needs reader version ", header.minimum_reader_version,
                    ", this runtime has version ", uint32_t(MOERT_READER_VERSION));
-  if (header.format_version == 0)
-    return failure(MOERT_INVALID_FILE, "header: format version 0, expected at least 1");
+  if (header.format_version < MOERT_FORMAT_VERSION)
+    return failure(MOERT_UNSUPPORTED, "the file has format version ", header.format_version,
+                   ", this runtime reads versions from ", uint32_t(MOERT_FORMAT_VERSION), " on: compile it again");
   if (header.file_size != source.size())
     return failure(MOERT_INVALID_FILE,
                    header.file_size > source.size() ? "truncated file: " : "file too long: ", source.size(),
@@ -140,6 +142,8 @@ static Status checkPresence(const Container &container) {
     if (count > 1 && !kind.isRepeatable)
       return failure(MOERT_INVALID_FILE, kind.name, " section exists ", count, " times, expected once");
   }
+  if (!container.find(MOERT_SECTION_CODE) && !container.find(MOERT_SECTION_GPU_CODE))
+    return failure(MOERT_INVALID_FILE, "no code section, neither for CPUs nor for GPUs");
   return Status::success();
 }
 

@@ -1,6 +1,7 @@
 // Decoding is bounded by the file: tables are read in place, and the strings copied out of it have a budget.
 #include "artifact/tables.h"
 
+#include "artifact/gpu_code.h"
 #include "artifact/strings.h"
 #include "element_type.h"
 
@@ -261,6 +262,12 @@ Status TableReader::readCode() {
   for (const Section &section : artifact.container.sections)
     if (section.entry.type == MOERT_SECTION_CODE)
       MOERT_TRY(readVariant(section));
+  const StringLookUp lookUp = [&](moert_string_t reference, std::string_view owner, std::string &text) {
+    return readString(reference, owner, text);
+  };
+  for (const Section &section : artifact.container.sections)
+    if (section.entry.type == MOERT_SECTION_GPU_CODE)
+      MOERT_TRY(readGpuVariant(section.bytes(), artifact.kernels.size(), lookUp, artifact.gpuVariants.emplace_back()));
   return Status::success();
 }
 

@@ -93,12 +93,12 @@ Status Interpreter::checkProgress() {
 
 Status Interpreter::dispatch(const uint32_t *operands) {
   const int64_t grid = registers[operands[1]], work = registers[operands[2]];
-  const uint32_t bufferCount = operands[6], scalarCount = operands[7];
+  const uint32_t bufferCount = operands[8], scalarCount = operands[9];
   MOERT_TRY(checkProgress());
   if (grid < 0)
     return failure(MOERT_RUN_FAILED, "dispatch at word ", current, ": grid of ", grid, " tasks");
   if (grid > 0) {
-    MOERT_TRY(prepareOperands(operands + 8, bufferCount, scalarCount));
+    MOERT_TRY(prepareOperands(operands + 10, bufferCount, scalarCount));
     MOERT_TRY(growScratch(registers[operands[3]]));
     if (mode == Mode::Dry)
       return Status::success();
@@ -107,7 +107,7 @@ Status Interpreter::dispatch(const uint32_t *operands) {
     if (hooks.trace)
       reportDispatch(operands, grid, work, begin);
     if (result != MOERT_KERNEL_OK)
-      return failure(MOERT_RUN_FAILED, "node '", program.getArtifact().stepString(operands[4], operands[5]),
+      return failure(MOERT_RUN_FAILED, "node '", program.getArtifact().stepString(operands[6], operands[7]),
                      "': ", describeKernelResult(result));
   }
   ++dispatches;
@@ -118,8 +118,8 @@ void Interpreter::findReads(const uint32_t *operands) {
   const Artifact &artifact = program.getArtifact();
   reads.clear();
   std::vector<ReadBuffer> views;
-  for (uint32_t i = 0; i < operands[6]; ++i) {
-    const Slot &slot = slots[operands[8 + i]];
+  for (uint32_t i = 0; i < operands[8]; ++i) {
+    const Slot &slot = slots[operands[10 + i]];
     const bool isWeight = slot.weight != Slot::noWeight;
     const uint64_t offset =
         isWeight ? artifact.weights[slot.weight].offset + (slot.data - program.getWeightData(slot.weight)) : 0;
@@ -134,15 +134,15 @@ void Interpreter::findReads(const uint32_t *operands) {
 
 void Interpreter::reportDispatch(const uint32_t *operands, int64_t grid, int64_t work, uint64_t begin) {
   const Artifact &artifact = program.getArtifact();
-  nodeName = artifact.stepString(operands[4], operands[5]);
+  nodeName = artifact.stepString(operands[6], operands[7]);
   tasks.clear();
   for (std::vector<moert_trace_task_t> &list : threadTasks) {
     tasks.insert(tasks.end(), list.begin(), list.end());
     list.clear();
   }
   weights.clear();
-  for (uint32_t i = 0; i < operands[6]; ++i)
-    if (const uint32_t weight = slots[operands[8 + i]].weight; weight != Slot::noWeight)
+  for (uint32_t i = 0; i < operands[8]; ++i)
+    if (const uint32_t weight = slots[operands[10 + i]].weight; weight != Slot::noWeight)
       weights.push_back(weight);
   findReads(operands);
   moert_trace_dispatch_t event = {sizeof(event),

@@ -18,8 +18,8 @@ static constexpr StepOperand move[] = {ResultSlot, ReleasedSlot};
 static constexpr StepOperand load[] = {ResultRegister, Slot, Register, ElementType};
 static constexpr StepOperand store[] = {WrittenSlot, Register, Register, ElementType};
 static constexpr StepOperand copy[] = {WrittenSlot, Register, Slot, Register, Register};
-static constexpr StepOperand dispatch[] = {Kernel, Register,    Register,    Register,
-                                           String, BufferCount, ScalarCount, DispatchOperands};
+static constexpr StepOperand dispatch[] = {Kernel,   Register, Register,    Register,    Register,
+                                           Register, String,   BufferCount, ScalarCount, DispatchOperands};
 static constexpr StepOperand jump[] = {Target};
 static constexpr StepOperand jumpIfZero[] = {Register, Target};
 static constexpr StepOperand check[] = {Register, String};

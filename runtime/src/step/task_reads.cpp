@@ -30,7 +30,7 @@ void appendTaskReads(const moert_task_reads_t &facts, std::span<const ReadBuffer
     slotCount = std::max(slotCount, (claim.end + blocks - 1) / blocks);
   std::vector<uint32_t> experts;
   if (facts.offsets == MOERT_NO_BUFFER)
-    experts.assign(slotCount, 0);
+    experts.assign(slotCount, MOERT_NO_EXPERT);
   else if (buffers[facts.offsets].size >= (uint64_t(facts.experts) + 1) * sizeof(int32_t))
     experts = findExperts(facts, buffers[facts.offsets].data, slotCount);
 
@@ -42,7 +42,8 @@ void appendTaskReads(const moert_task_reads_t &facts, std::span<const ReadBuffer
       // The grid has room for slots that need not exist.
       if (slot < static_cast<int64_t>(experts.size()) && begin < end) {
         const uint32_t expert = experts[slot];
-        reads.push_back({i, buffer.weight, expert, buffer.offset + expert * facts.expert_bytes + begin, end - begin});
+        const uint64_t expertBegin = expert == MOERT_NO_EXPERT ? 0 : expert * facts.expert_bytes;
+        reads.push_back({i, buffer.weight, expert, buffer.offset + expertBegin + begin, end - begin});
       }
       task = next;
     }

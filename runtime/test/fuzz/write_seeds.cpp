@@ -25,6 +25,12 @@ static ArtifactBuilder makeModelWithLayer() {
   return builder;
 }
 
+static ArtifactBuilder makeModelWithGpuCode() {
+  ArtifactBuilder builder = makeIncrementProgram();
+  builder.gpuVariant("sm_80", 80, ".version 7.0", {builder.gpuEntry("increment", 128)}, Bytes(16, std::byte(1)));
+  return builder;
+}
+
 int main(int argc, char **argv) {
   if (argc != 2)
     return 1;
@@ -39,6 +45,7 @@ int main(int argc, char **argv) {
   write("successor", makeSuccessorModel());
   write("in_place", makeSuccessorModel(/*inPlace=*/true));
   write("layer", makeModelWithLayer());
+  write("gpu_code", makeModelWithGpuCode());
   ArtifactBuilder reads = makeIncrementProgram();
   reads.reads.push_back({0, 0, MOERT_NO_BUFFER, 1, 2, 8, 384, 192, 0, 384});
   write("reads", reads);
