@@ -3,15 +3,16 @@
 //   grouped_matmul_bench PRODUCT.moe VARIANT ROWS…
 //
 // PRODUCT.moe has one input [T, K] and one output [T, N] that is the input times a weight. For each row count the
-// program times runs on one thread in turn with a multiply-add probe of the variant's vector width, so that both see
-// the same clock and the same neighbours, and prints the medians and their ratio.
+// program times runs on one thread in turn with a multiply-add probe of the variant's vector width and with a plain
+// read of as many bytes as the weight has, so that all see the same clock and the same neighbours, and prints the
+// medians and their ratios.
 #include "moert/moert.h"
 
 #include <algorithm>
-#include <ctime>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <immintrin.h>
 #include <vector>
 
@@ -26,12 +27,14 @@ static double now() {
 
 constexpr int64_t probeRounds = 100000;
 constexpr int accumulators = 12;
+// A sum that started at the fixed point 1 would be folded away and the others counted for it.
+constexpr float firstSum = 2.0f;
 
 // Independent multiply-adds in registers; returns the floating-point operations done.
 #define DEFINE_PROBE(name, features, vector, set, multiplyAdd)                                                         \
-  __attribute__((target(features), noinline)) static double name() {                                                  \
+  __attribute__((target(features), noinline)) static double name() {                                                   \
     vector sums[accumulators], factor = set(0.999f), addend = set(0.001f);                                             \
-    _Pragma("GCC unroll 12") for (int i = 0; i < accumulators; ++i) sums[i] = set(float(i));                           \
+    _Pragma("GCC unroll 12") for (int i = 0; i < accumulators; ++i) sums[i] = set(firstSum + float(i));                \
     for (int64_t round = 0; round < probeRounds; ++round)                                                              \
       _Pragma("GCC unroll 12") for (int i = 0; i < accumulators; ++i) sums[i] = multiplyAdd(sums[i], factor, addend);  \
     _Pragma("GCC unroll 12") for (int i = 0; i < accumulators; ++i) sink = sums[i][0];                                 \
@@ -40,6 +43,16 @@ constexpr int accumulators = 12;
 DEFINE_PROBE(probe256, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps)
 DEFINE_PROBE(probe512, "avx512f,fma", __m512, _mm512_set1_ps, _mm512_fmadd_ps)
 #undef DEFINE_PROBE
+
+/// Reads all of `memory`; at this rate a product that does nothing else reads its weight.
+__attribute__((target("avx2"), noinline)) static void readAll(const std::vector<float> &memory) {
+  __m256 sums[8] = {};
+  for (size_t i = 0; i + 64 <= memory.size(); i += 64)
+    _Pragma("GCC unroll 8") for (size_t j = 0; j < 8; ++j) sums[j] =
+        _mm256_xor_ps(sums[j], _mm256_loadu_ps(memory.data() + i + 8 * j));
+  for (int j = 0; j < 8; ++j)
+    sink = sums[j][0];
+}
 
 static void check(moert_status_t status) {
   if (status == MOERT_OK)
@@ -66,7 +79,8 @@ static void measure(moert_session_t *session, int64_t rows, int64_t inner, int64
   input.dims = shape;
   input.byte_size = values.size() * sizeof(float);
 
-  std::vector<double> runs, probes;
+  std::vector<float> memory(inner * columns, 1.0f);
+  std::vector<double> runs, probes, reads;
   check(moert_session_run(session, &input, 1, nullptr, 0));
   for (double begin = now(); now() - begin < 1.0;) {
     double start = now();
@@ -75,10 +89,14 @@ static void measure(moert_session_t *session, int64_t rows, int64_t inner, int64
     start = now();
     double operations = wide ? probe512() : probe256();
     probes.push_back(operations / (now() - start));
+    start = now();
+    readAll(memory);
+    reads.push_back(now() - start);
   }
+  double bytes = 4.0 * double(inner) * double(columns);
   double run = median(runs), peak = median(probes), rate = 2.0 * double(rows) * double(inner) * double(columns) / run;
-  std::printf("| %5ld | %8.1f | %8.1f | %5.1f %% | %6.1f |\n", long(rows), rate * 1e-9, peak * 1e-9,
-              100.0 * rate / peak, 4.0 * double(inner) * double(columns) / run * 1e-9);
+  std::printf("| %5ld | %8.1f | %8.1f | %5.1f %% | %6.1f | %6.1f | %5.1f %% |\n", long(rows), rate * 1e-9, peak * 1e-9,
+              100.0 * rate / peak, bytes / run * 1e-9, bytes / median(reads) * 1e-9, 100.0 * median(reads) / run);
 }
 
 int main(int argc, char **argv) {
@@ -98,7 +116,8 @@ int main(int argc, char **argv) {
   in.size = out.size = sizeof in;
   check(moert_program_input(program, 0, &in));
   check(moert_program_output(program, 0, &out));
-  std::printf("%s, K = %ld, N = %ld\n\n| rows | GFLOP/s | peak | of peak | weights GB/s |\n|---|---|---|---|---|\n",
+  std::printf("%s, K = %ld, N = %ld\n\n| rows | GFLOP/s | peak | of peak | weights GB/s | read | of read |\n"
+              "|---|---|---|---|---|---|---|\n",
               argv[2], long(in.dims[1]), long(out.dims[1]));
   bool wide = std::strcmp(argv[2], "x86-64-v4") == 0;
   for (int i = 3; i < argc; ++i)

@@ -44,6 +44,8 @@ static double probeRead(uint32_t threads) {
 
 constexpr int64_t fmaRounds = 1 << 21;
 constexpr int accumulators = 12; // hides the latency of the multiply-add units
+// A sum that started at the fixed point 1 would be folded away and the others counted for it.
+constexpr float firstSum = 2.0f;
 
 #if defined(__x86_64__)
 typedef float Vector8 __attribute__((vector_size(32)));
@@ -54,7 +56,7 @@ typedef float Vector16 __attribute__((vector_size(64)));
   __attribute__((target(features))) static int64_t name() {                                                            \
     vector sums[accumulators], factor = vector{} + 0.999f, addend = vector{} + 0.001f;                                 \
     for (int i = 0; i < accumulators; ++i)                                                                             \
-      sums[i] = vector{} + static_cast<float>(i);                                                                      \
+      sums[i] = vector{} + (firstSum + static_cast<float>(i));                                                         \
     for (int64_t round = 0; round < fmaRounds; ++round)                                                                \
       for (int i = 0; i < accumulators; ++i)                                                                           \
         sums[i] = sums[i] * factor + addend;                                                                           \
