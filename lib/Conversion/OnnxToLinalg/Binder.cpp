@@ -76,20 +76,6 @@ FailureOr<Value> Binder::integer(unsigned i) {
   return elements->front();
 }
 
-FailureOr<Binder::Axes> Binder::constants(unsigned i) {
-  FailureOr<Extents> elements = integers(i);
-  if (failed(elements))
-    return failure();
-  Axes result;
-  for (Value element : *elements) {
-    std::optional<int64_t> known = IndexArithmetic::asConstant(element);
-    if (!known)
-      return error() << "input " << i << ": expected a constant";
-    result.push_back(*known);
-  }
-  return result;
-}
-
 DenseElementsAttr Binder::constantElements(unsigned i) {
   DenseElementsAttr elements;
   if (has(i))
@@ -126,10 +112,11 @@ FailureOr<int64_t> Binder::axis(int64_t defaultValue, int64_t rank) {
 FailureOr<std::optional<Binder::Axes>> Binder::axes(unsigned i, int64_t rank) {
   std::optional<Axes> given = integers("axes");
   if (has(i)) {
-    FailureOr<Axes> constant = constants(i);
-    if (failed(constant))
+    FailureOr<Extents> elements = integers(i);
+    if (failed(elements))
       return failure();
-    given = *constant;
+    given = IndexArithmetic::asConstants(*elements);
+    assert(given && "expected the row to handle axes that are computed");
   }
   if (!given)
     return given;

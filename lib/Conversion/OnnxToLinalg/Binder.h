@@ -49,8 +49,6 @@ public:
   mlir::FailureOr<mlir::Value> scalar(unsigned i);
   /// The one element of an integer input.
   mlir::FailureOr<mlir::Value> integer(unsigned i);
-  /// The elements of an input that must be constant.
-  mlir::FailureOr<Axes> constants(unsigned i);
   /// The elements of a constant tensor, or null.
   mlir::DenseElementsAttr constantElements(unsigned i);
 
@@ -71,7 +69,8 @@ public:
   mlir::FailureOr<int64_t> normalizeAxis(int64_t axis, int64_t rank);
   /// The attribute `axis`.
   mlir::FailureOr<int64_t> axis(int64_t defaultValue, int64_t rank);
-  /// Normalised and sorted axes of input `i`, or of the attribute `axes`; nullopt if neither is given.
+  /// Normalised and sorted axes of input `i`, or of the attribute `axes`; nullopt if neither is given. Axes that are not
+  /// constants are the matter of RuntimeAxes.
   mlir::FailureOr<std::optional<Axes>> axes(unsigned i, int64_t rank);
 
   //===--- results ---===//

@@ -1,6 +1,7 @@
 //===- DataMovementRows.cpp - operators that copy without computing -----------===//
 
 #include "Rows.h"
+#include "RuntimeAxes.h"
 
 using namespace mlir;
 using namespace moec;
@@ -66,19 +67,55 @@ static Value sliceAlong(Binder &b, Value x, int64_t axis, Value start, Value end
   return b.emit.gather(x, b.emit.countUp(from, b.index.constant(step), count), axis);
 }
 
+/// A slice whose step may have either sign.
+static Value sliceEitherWay(Binder &b, Value x, int64_t axis, Value start, Value end, Value step) {
+  Value extent = b.emit.extent(x, axis), zero = b.index.constant(0), one = b.index.constant(1);
+  Value last = b.index.sub(extent, one), minusOne = b.index.constant(-1);
+  Value forward = b.index.compare(Predicate::sgt, step, zero);
+  Value low = b.index.select(forward, zero, minusOne), high = b.index.select(forward, extent, last);
+  Value from = sliceBound(b, start, extent, low, high), to = sliceBound(b, end, extent, low, high);
+  Value length = b.index.select(forward, b.index.sub(to, from), b.index.sub(from, to));
+  Value magnitude = b.index.max(b.index.select(forward, step, b.index.sub(zero, step)), one);
+  Value count = b.index.ceilDiv(b.index.max(length, zero), magnitude);
+  b.index.assumeNonNegative(count);
+  return b.emit.gather(x, b.emit.countUp(from, step, count), axis);
+}
+
+/// With axes or steps that are computed, every dimension is sliced, those not named as a whole.
+static LogicalResult sliceAtRuntime(Binder &b, ArrayRef<Value> starts, ArrayRef<Value> ends, ArrayRef<Value> axes,
+                                    ArrayRef<Value> steps) {
+  Value x = b.input(0), zero = b.index.constant(0), one = b.index.constant(1);
+  for (Value step : steps)
+    if (failed(b.emit.check(b.index.compare(Predicate::ne, step, zero), "a step is 0")))
+      return failure();
+  FailureOr<RuntimeAxes> sliced = RuntimeAxes::get(b, axes, b.rank(0));
+  if (failed(sliced))
+    return failure();
+  for (int64_t axis = 0, rank = b.rank(0); axis < rank; ++axis)
+    x = sliceEitherWay(b, x, axis, sliced->find(axis, starts, zero), sliced->find(axis, ends, b.emit.extent(x, axis)),
+                       sliced->find(axis, steps, one));
+  return b.result(0, x);
+}
+
 static LogicalResult lowerSlice(Binder &b) {
   FailureOr<Extents> starts = b.integers(1), ends = b.integers(2);
   if (failed(starts) || failed(ends))
     return failure();
-  Axes axes = llvm::to_vector(llvm::seq<int64_t>(0, starts->size())), steps(starts->size(), 1);
-  FailureOr<Axes> givenAxes = b.has(3) ? b.constants(3) : FailureOr<Axes>(axes);
-  FailureOr<Axes> givenSteps = b.has(4) ? b.constants(4) : FailureOr<Axes>(steps);
+  Extents axes, steps(starts->size(), b.index.constant(1));
+  for (size_t i = 0; i < starts->size(); ++i)
+    axes.push_back(b.index.constant(i));
+  FailureOr<Extents> givenAxes = b.has(3) ? b.integers(3) : FailureOr<Extents>(axes);
+  FailureOr<Extents> givenSteps = b.has(4) ? b.integers(4) : FailureOr<Extents>(steps);
   if (failed(givenAxes) || failed(givenSteps))
     return failure();
   if (ends->size() != starts->size() || givenAxes->size() != starts->size() || givenSteps->size() != starts->size())
     return b.error() << "starts, ends, axes and steps differ in number";
+  std::optional<Axes> knownAxes = IndexArithmetic::asConstants(*givenAxes);
+  std::optional<Axes> knownSteps = IndexArithmetic::asConstants(*givenSteps);
+  if (!knownAxes || !knownSteps)
+    return sliceAtRuntime(b, *starts, *ends, *givenAxes, *givenSteps);
   Value x = b.input(0);
-  for (auto [start, end, given, step] : llvm::zip_equal(*starts, *ends, *givenAxes, *givenSteps)) {
+  for (auto [start, end, given, step] : llvm::zip_equal(*starts, *ends, *knownAxes, *knownSteps)) {
     FailureOr<int64_t> axis = b.normalizeAxis(given, b.rank(0));
     if (failed(axis))
       return failure();
@@ -186,38 +223,57 @@ static Value padByIndex(Binder &b, Value x, int64_t axis, Value before, Value af
   return b.emit.gather(x, places, axis);
 }
 
+/// The pads in front of every dimension, then those behind; 0 for dimensions that are not named.
+static FailureOr<Extents> padsOfAllAxes(Binder &b) {
+  int64_t rank = b.rank(0);
+  FailureOr<Extents> pads = b.integers(1);
+  if (failed(pads))
+    return failure();
+  Extents axes;
+  for (int64_t axis = 0; axis < rank; ++axis)
+    axes.push_back(b.index.constant(axis));
+  FailureOr<Extents> given = b.has(3) ? b.integers(3) : FailureOr<Extents>(axes);
+  if (failed(given))
+    return failure();
+  if (pads->size() != 2 * given->size())
+    return b.error() << "expected " << 2 * given->size() << " pads, found " << pads->size();
+  FailureOr<RuntimeAxes> padded = RuntimeAxes::get(b, *given, rank);
+  if (failed(padded))
+    return failure();
+  auto low = ArrayRef(*pads).take_front(given->size()), high = ArrayRef(*pads).drop_front(given->size());
+  Extents result;
+  for (ArrayRef<Value> side : {low, high})
+    for (int64_t axis = 0; axis < rank; ++axis)
+      result.push_back(padded->find(axis, side, b.index.constant(0)));
+  return result;
+}
+
 static LogicalResult lowerPad(Binder &b) {
   StringRef mode = b.string("mode", "constant");
   if (!llvm::is_contained({"constant", "edge", "reflect", "wrap"}, mode))
     return b.error() << "attribute mode: expected constant, edge, reflect or wrap, found " << mode;
-  FailureOr<Extents> pads = b.integers(1);
-  Axes axes = llvm::to_vector(llvm::seq<int64_t>(0, b.rank(0)));
-  FailureOr<Axes> given = b.has(3) ? b.constants(3) : FailureOr<Axes>(axes);
-  if (failed(pads) || failed(given))
+  FailureOr<Extents> pads = padsOfAllAxes(b);
+  if (failed(pads))
     return failure();
-  if (pads->size() != 2 * given->size())
-    return b.error() << "expected " << 2 * given->size() << " pads, found " << pads->size();
+  int64_t rank = b.rank(0);
   Value x = b.input(0), zero = b.index.constant(0);
-  SmallVector<Value> before(b.rank(0), zero), after(b.rank(0), zero);
-  for (auto [i, axis] : llvm::enumerate(*given)) {
-    FailureOr<int64_t> place = b.normalizeAxis(axis, b.rank(0));
-    if (failed(place))
-      return failure();
-    Value low = (*pads)[i], high = (*pads)[i + given->size()];
+  SmallVector<Value> before(rank, zero), after(rank, zero);
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    Value low = (*pads)[axis], high = (*pads)[axis + rank];
     if (mode != "constant") {
-      x = padByIndex(b, x, *place, low, high, mode);
+      x = padByIndex(b, x, axis, low, high, mode);
       continue;
     }
     // Negative padding removes elements.
     auto removed = [&](Value pad) {
       return b.index.isNonNegative(pad) ? zero : b.index.max(b.index.sub(zero, pad), zero);
     };
-    Value kept = b.index.sub(b.index.sub(b.emit.extent(x, *place), removed(low)), removed(high));
+    Value kept = b.index.sub(b.index.sub(b.emit.extent(x, axis), removed(low)), removed(high));
     if (failed(b.emit.check(b.index.compare(Predicate::sge, kept, zero), "more elements are removed than there are")))
       return failure();
-    x = b.emit.sliceAxis(x, *place, removed(low), kept);
-    before[*place] = b.index.max(low, zero);
-    after[*place] = b.index.max(high, zero);
+    x = b.emit.sliceAxis(x, axis, removed(low), kept);
+    before[axis] = b.index.max(low, zero);
+    after[axis] = b.index.max(high, zero);
   }
   if (mode != "constant")
     return b.result(0, x);

@@ -35,6 +35,17 @@ std::optional<int64_t> IndexArithmetic::asConstant(Value value) {
   return value.getType().isInteger(1) ? static_cast<int64_t>(constant.getZExtValue()) : constant.getSExtValue();
 }
 
+std::optional<SmallVector<int64_t>> IndexArithmetic::asConstants(ArrayRef<Value> values) {
+  SmallVector<int64_t> result;
+  for (Value value : values) {
+    std::optional<int64_t> known = asConstant(value);
+    if (!known)
+      return std::nullopt;
+    result.push_back(*known);
+  }
+  return result;
+}
+
 template <typename Op, typename... Args> Value IndexArithmetic::number(int64_t detail, Args... operands) {
   std::array<Value, 3> padded = {operands...};
   Value &known = numbers[Key(Op::getOperationName().data(), detail, padded[0], padded[1], padded[2])];

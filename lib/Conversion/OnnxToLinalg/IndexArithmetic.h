@@ -25,6 +25,8 @@ public:
   mlir::Value boolean(bool value);
   /// The value of an `index` or `i1` constant (booleans are 0 and 1).
   static std::optional<int64_t> asConstant(mlir::Value value);
+  /// The values of all, if all are constants.
+  static std::optional<llvm::SmallVector<int64_t>> asConstants(llvm::ArrayRef<mlir::Value> values);
   static bool isConstant(mlir::Value value, int64_t expected) { return asConstant(value) == expected; }
 
   mlir::Value add(mlir::Value lhs, mlir::Value rhs);

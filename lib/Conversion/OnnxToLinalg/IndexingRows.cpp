@@ -1,6 +1,7 @@
 //===- IndexingRows.cpp - gather, scatter, top-k, and tensors made of indices --===//
 
 #include "Rows.h"
+#include "RuntimeAxes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -171,16 +172,31 @@ static LogicalResult lowerCumSum(Binder &b) {
   FailureOr<Value> given = b.integer(1);
   if (failed(given))
     return failure();
-  std::optional<int64_t> known = IndexArithmetic::asConstant(*given);
-  if (!known)
-    return b.error() << "input 1: expected a constant axis";
-  FailureOr<int64_t> axis = b.normalizeAxis(*known, b.rank(0));
+  auto cumulate = [&](Value x, int64_t axis) {
+    auto op = nn::CumSumOp::create(b.emit.builder, x.getType(), x, axis, b.integer("exclusive", 0) != 0,
+                                   b.integer("reverse", 0) != 0);
+    return b.emit.withExtents(op, b.emit.extents(x));
+  };
+  if (std::optional<int64_t> known = IndexArithmetic::asConstant(*given)) {
+    FailureOr<int64_t> axis = b.normalizeAxis(*known, b.rank(0));
+    return failed(axis) ? failure() : b.result(0, cumulate(b.input(0), *axis));
+  }
+  // An axis that is computed is the middle one of three.
+  FailureOr<RuntimeAxes> axis = RuntimeAxes::get(b, *given, b.rank(0));
   if (failed(axis))
     return failure();
-  Value x = b.input(0);
-  auto op = nn::CumSumOp::create(b.emit.builder, x.getType(), x, *axis, b.integer("exclusive", 0) != 0,
-                                 b.integer("reverse", 0) != 0);
-  return b.result(0, b.emit.withExtents(op, b.emit.extents(x)));
+  Extents extents = b.emit.extents(b.input(0)), parts(3, b.index.constant(1));
+  Value before = b.index.boolean(true);
+  for (auto [place, extent] : llvm::enumerate(extents)) {
+    Value here = axis->contains(place), one = b.index.constant(1);
+    before = b.index.logicalAnd(before, b.index.logicalNot(here));
+    Value behind = b.index.logicalNot(b.index.logicalOr(before, here));
+    Value among[] = {before, here, behind};
+    for (auto [part, inside] : llvm::zip_equal(parts, among))
+      part = b.index.mul(part, b.index.select(inside, extent, one));
+  }
+  Value sums = cumulate(b.emit.reshape(b.input(0), parts), 1);
+  return b.result(0, b.emit.reshape(sums, extents));
 }
 
 //===----------------------------------------------------------------------===//
@@ -195,19 +211,36 @@ static Value pick(Binder &b, unsigned input, int64_t place) {
   return b.emit.sliceAxis(b.input(input), 0, b.index.constant(place), b.index.constant(1));
 }
 
-static LogicalResult lowerOneHot(Binder &b) {
-  FailureOr<int64_t> axis = b.axis(-1, b.rank(0) + 1);
-  if (failed(axis))
-    return failure();
-  Value depth;
-  if (b.isFloat(1))
-    return b.error() << "input 1: expected an integer depth, found " << b.type(1);
+/// The depth may come as a float, which the host cannot read: a kernel converts it.
+static FailureOr<Value> oneHotDepth(Binder &b) {
+  if (b.isFloat(1)) {
+    FailureOr<Value> real = b.scalar(1);
+    if (failed(real))
+      return failure();
+    Value whole = b.emit.convertElements(*real, b.emit.builder.getI64Type());
+    Value depth = b.index.fromInteger(tensor::ExtractOp::create(b.emit.builder, whole, ValueRange()));
+    Value fits = b.index.compare(Predicate::sge, depth, b.index.constant(0));
+    if (failed(b.emit.check(fits, "input 1 is negative")))
+      return failure();
+    b.index.assumeNonNegative(depth);
+    return depth;
+  }
   FailureOr<Extents> depths = b.sizes(1);
   if (failed(depths))
     return failure();
   if (depths->size() != 1)
     return b.error() << "input 1: expected one element, found " << depths->size();
-  depth = depths->front();
+  return depths->front();
+}
+
+static LogicalResult lowerOneHot(Binder &b) {
+  FailureOr<int64_t> axis = b.axis(-1, b.rank(0) + 1);
+  if (failed(axis))
+    return failure();
+  FailureOr<Value> given = oneHotDepth(b);
+  if (failed(given))
+    return failure();
+  Value depth = *given;
   if (!b.type(2).hasStaticShape() || b.type(2).getShape() != ArrayRef<int64_t>{2})
     return b.error() << "input 2: expected two values, found " << b.type(2);
   Value indices = b.emit.insertAxes(b.input(0), *axis), off = pick(b, 2, 0), on = pick(b, 2, 1);

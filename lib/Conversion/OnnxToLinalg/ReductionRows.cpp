@@ -1,12 +1,14 @@
 //===- ReductionRows.cpp - reductions along axes ------------------------------===//
 
 #include "Rows.h"
+#include "RuntimeAxes.h"
 
 using namespace mlir;
 using namespace moec;
 
 using S = ScalarBody;
 using Axes = Binder::Axes;
+using Extents = Binder::Extents;
 
 static Value zero(S &s, Type type) { return s.constant(0, type); }
 static Value one(S &s, Type type) { return s.constant(1, type); }
@@ -29,10 +31,33 @@ static Value each(Binder &b, Value x, function_ref<Value(S &, Value)> f) {
 // Forms
 //===----------------------------------------------------------------------===//
 
-/// Reads axes and keepdims and finishes what `lower` makes of the input and the axes: a tensor without these axes, in
-/// the compute type.
-static LogicalResult reduceWith(Binder &b, function_ref<Value(Value, ArrayRef<int64_t>)> lower) {
+/// Makes of a tensor and axes the tensor without these axes, in the compute type.
+using Lowering = function_ref<Value(Value, ArrayRef<int64_t>)>;
+
+// Each dimension is seen as two, one that is kept and one that is reduced, of which one has extent 1.
+static LogicalResult reduceAtRuntime(Binder &b, const RuntimeAxes &axes, Lowering lower) {
+  Value one = b.index.constant(1);
+  Extents extents = b.emit.extents(b.input(0)), pairs, kept;
+  Axes reducedPlaces;
+  for (auto [axis, extent] : llvm::enumerate(extents)) {
+    kept.push_back(b.index.select(axes.contains(axis), one, extent));
+    reducedPlaces.push_back(pairs.size() + 1);
+    llvm::append_values(pairs, kept.back(), b.index.select(axes.contains(axis), extent, one));
+  }
+  Value reduced = lower(b.emit.reshape(b.input(0), pairs), reducedPlaces);
+  if (b.integer("keepdims", 1) == 0)
+    reduced = b.emit.reshape(reduced, axes.drop(extents));
+  return b.result(0, b.emit.convertElements(reduced, b.element(0)));
+}
+
+/// Reads axes and keepdims and finishes what `lower` makes of the input.
+static LogicalResult reduceWith(Binder &b, Lowering lower) {
   int64_t rank = b.rank(0);
+  FailureOr<std::optional<RuntimeAxes>> computed = RuntimeAxes::find(b, 1, rank);
+  if (failed(computed))
+    return failure();
+  if (*computed)
+    return reduceAtRuntime(b, **computed, lower);
   FailureOr<std::optional<Axes>> given = b.axes(1, rank);
   if (failed(given))
     return failure();

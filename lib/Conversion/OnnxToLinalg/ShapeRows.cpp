@@ -1,6 +1,7 @@
 //===- ShapeRows.cpp - shapes, and changes of shape that move no data ---------===//
 
 #include "Rows.h"
+#include "RuntimeAxes.h"
 
 using namespace mlir;
 using namespace moec;
@@ -101,7 +102,24 @@ static LogicalResult lowerFlatten(Binder &b) {
 // Dimensions of extent 1
 //===----------------------------------------------------------------------===//
 
+static LogicalResult squeezeAtRuntime(Binder &b, const RuntimeAxes &squeezed) {
+  Extents extents = b.emit.extents(b.input(0));
+  Value one = b.index.constant(1);
+  for (auto [axis, extent] : llvm::enumerate(extents)) {
+    Value fits = b.index.logicalOr(b.index.logicalNot(squeezed.contains(axis)),
+                                   b.index.compare(arith::CmpIPredicate::eq, extent, one));
+    if (failed(b.emit.check(fits, "squeezed dimension " + Twine(axis) + " is not 1")))
+      return failure();
+  }
+  return b.result(0, b.emit.reshape(b.input(0), squeezed.drop(extents)));
+}
+
 static LogicalResult lowerSqueeze(Binder &b) {
+  FailureOr<std::optional<RuntimeAxes>> computed = RuntimeAxes::find(b, 1, b.rank(0));
+  if (failed(computed))
+    return failure();
+  if (*computed)
+    return squeezeAtRuntime(b, **computed);
   FailureOr<std::optional<Axes>> given = b.axes(1, b.rank(0));
   if (failed(given))
     return failure();
@@ -124,10 +142,16 @@ static LogicalResult lowerSqueeze(Binder &b) {
 }
 
 static LogicalResult lowerUnsqueeze(Binder &b) {
-  FailureOr<Axes> given = b.constants(1);
+  FailureOr<Extents> given = b.integers(1);
   if (failed(given))
     return failure();
-  FailureOr<std::optional<Axes>> axes = b.axes(1, b.rank(0) + given->size());
+  int64_t rank = b.rank(0) + given->size();
+  FailureOr<std::optional<RuntimeAxes>> computed = RuntimeAxes::find(b, 1, rank);
+  if (failed(computed))
+    return failure();
+  if (*computed)
+    return b.result(0, b.emit.reshape(b.input(0), (*computed)->insertOnes(b.emit.extents(b.input(0)))));
+  FailureOr<std::optional<Axes>> axes = b.axes(1, rank);
   if (failed(axes))
     return failure();
   return b.result(0, b.emit.insertAxes(b.input(0), **axes));

@@ -293,9 +293,10 @@ Value TensorEmitter::slice(Value tensor, ArrayRef<Value> offsets, ArrayRef<Value
   SmallVector<Value> known;
   for (Value size : sizes)
     known.push_back(index.representative(size));
-  // The verifier has no offset to accept in a dimension of extent 0.
+  // The verifier has no offset to accept in a dimension of extent 0, and nothing is in a slice of nothing.
   Type element = typeOfTensor(tensor).getElementType();
-  if (llvm::any_of(known, [](Value size) { return IndexArithmetic::isConstant(size, 0); }))
+  auto isZero = [](Value size) { return IndexArithmetic::isConstant(size, 0); };
+  if (llvm::any_of(known, isZero) || llvm::any_of(source, isZero))
     return compute(splat(0, {}, element), sizes, element, /*isUnsigned=*/false,
                    [](ScalarBody &, ValueRange values) { return values[0]; });
   auto type = typeOf(sizes, element);

@@ -14,13 +14,6 @@ func.func @one_element(%x: tensor<8x8xf32>, %k: tensor<2xi64>) -> tensor<8x8xf32
 }
 
 // -----
-func.func @constant_axes(%x: tensor<8xf32>, %axes: tensor<1xi64>) -> tensor<1xf32> {
-  // expected-error @+1 {{input 1: expected a constant}}
-  %0 = onnx.node "ReduceSum"(%x, %axes) {version = 13 : i64} : (tensor<8xf32>, tensor<1xi64>) -> tensor<1xf32>
-  return %0 : tensor<1xf32>
-}
-
-// -----
 func.func @negative_size() -> tensor<?xf32> {
   %s = onnx.constant dense<-2> : tensor<1xi64> : tensor<1xi64>
   // expected-error @+1 {{input 0: expected no negative value, found -2}}
@@ -183,20 +176,6 @@ func.func @updates_rank(%x: tensor<8xf32>, %i: tensor<3x1xi64>, %u: tensor<3x1xf
   // expected-error @+1 {{expected updates of rank 1, found rank 2}}
   %0 = onnx.node "ScatterND"(%x, %i, %u) {version = 18 : i64} : (tensor<8xf32>, tensor<3x1xi64>, tensor<3x1xf32>) -> tensor<8xf32>
   return %0 : tensor<8xf32>
-}
-
-// -----
-func.func @cumsum(%x: tensor<8xf32>, %a: tensor<i64>) -> tensor<8xf32> {
-  // expected-error @+1 {{input 1: expected a constant axis}}
-  %0 = onnx.node "CumSum"(%x, %a) {version = 14 : i64} : (tensor<8xf32>, tensor<i64>) -> tensor<8xf32>
-  return %0 : tensor<8xf32>
-}
-
-// -----
-func.func @depth(%i: tensor<8xi64>, %d: tensor<f32>, %v: tensor<2xf32>) -> tensor<*xf32> {
-  // expected-error @+1 {{input 1: expected an integer depth, found 'tensor<f32>'}}
-  %0 = onnx.node "OneHot"(%i, %d, %v) {version = 11 : i64} : (tensor<8xi64>, tensor<f32>, tensor<2xf32>) -> tensor<*xf32>
-  return %0 : tensor<*xf32>
 }
 
 // -----
