@@ -8,11 +8,13 @@
 #include <random>
 
 using moert::Arena;
+using moert::HostMemory;
 
 namespace {
 
 TEST(Arena, AlignsAndReuses) {
-  Arena arena;
+  HostMemory memory;
+  Arena arena(memory);
   const Arena::Block a = arena.allocate(1), b = arena.allocate(0), c = arena.allocate(100);
   for (Arena::Block block : {a, b, c})
     EXPECT_EQ(reinterpret_cast<uintptr_t>(arena.address(block)) % 64, 0u);
@@ -25,7 +27,8 @@ TEST(Arena, AlignsAndReuses) {
 }
 
 TEST(Arena, TakesTheBestFit) {
-  Arena arena;
+  HostMemory memory;
+  Arena arena(memory);
   const Arena::Block large = arena.allocate(1024);
   arena.allocate(64);
   const Arena::Block small = arena.allocate(128);
@@ -37,14 +40,16 @@ TEST(Arena, TakesTheBestFit) {
 }
 
 TEST(Arena, RefusesTheImpossible) {
-  Arena arena;
+  HostMemory memory;
+  Arena arena(memory);
   EXPECT_EQ(arena.allocate(std::numeric_limits<uint64_t>::max()), Arena::noBlock);
   EXPECT_EQ(arena.allocate(uint64_t(1) << 62), Arena::noBlock);
   EXPECT_NE(arena.allocate(10), Arena::noBlock);
 }
 
 TEST(Arena, ConsolidatesItsRegions) {
-  Arena arena;
+  HostMemory memory;
+  Arena arena(memory);
   std::vector<Arena::Block> blocks;
   for (int i = 0; i < 4; ++i)
     blocks.push_back(arena.allocate(uint64_t(1) << 20));
@@ -62,7 +67,8 @@ TEST(Arena, ConsolidatesItsRegions) {
 
 // Blocks in use keep their bytes whatever happens around them.
 TEST(Arena, SurvivesRandomUse) {
-  Arena arena;
+  HostMemory memory;
+  Arena arena(memory);
   std::mt19937 random(1);
   struct Live {
     Arena::Block block;

@@ -41,7 +41,7 @@ typedef enum {
   MOERT_OUT_OF_MEMORY = 2,
   MOERT_IO_ERROR = 3,         // a file cannot be opened or read
   MOERT_INVALID_FILE = 4,     // not a .moe file, truncated, damaged or inconsistent; or saved state of that kind
-  MOERT_UNSUPPORTED = 5,      // the file needs a newer runtime or another processor
+  MOERT_UNSUPPORTED = 5,      // the file needs a newer runtime or another processor or device
   MOERT_BAD_INPUT = 6,        // number, type, shape or values of the inputs do not fit the program
   MOERT_BUFFER_TOO_SMALL = 7, // an output does not fit the caller's buffer
   MOERT_RUN_FAILED = 8,       // the program found something it cannot process
@@ -116,7 +116,7 @@ MOERT_API const char *moert_program_symbol(const moert_program_t *program, size_
 MOERT_API size_t moert_program_info_count(const moert_program_t *program);
 MOERT_API moert_status_t moert_program_info(const moert_program_t *program, size_t index, const char **out_key,
                                             const char **out_value);
-// Name of the code variant in use.
+// Name of the code variant in use on this processor; of a file without code for it, that of the first variant for GPUs.
 MOERT_API const char *moert_program_variant(const moert_program_t *program);
 // Bytes of all weights as stored.
 MOERT_API uint64_t moert_program_weight_bytes(const moert_program_t *program);
@@ -186,12 +186,21 @@ typedef struct {
   uint64_t begin_ns, end_ns;
 } moert_trace_task_t;
 
-// Bytes of the weight data that a claim reads for one expert.
+#define MOERT_NO_EXPERT 0xffffffffu
+
+// Bytes of the weight data that a claim reads for one expert, or in a product that is not routed.
 typedef struct {
   size_t task; // which of the dispatch's claims
-  uint32_t weight, expert;
+  uint32_t weight;
+  uint32_t expert; // or MOERT_NO_EXPERT
   uint64_t offset, byte_size;
 } moert_trace_read_t;
+
+// Something that a device has counted, such as "instructions".
+typedef struct {
+  const char *name;
+  uint64_t value;
+} moert_trace_counter_t;
 
 // One dispatch, reported by the calling thread when it is done. Times are of CLOCK_MONOTONIC. Pointers are valid during
 // the call.
@@ -205,9 +214,12 @@ typedef struct {
   const moert_trace_task_t *tasks;
   size_t task_count;
   uint64_t allocations; // blocks this session has taken from the system so far
-  // What claims read, ordered by claim and offset, as far as the file tells; a product that is not routed has expert 0.
+  // What claims read, ordered by claim and offset, as far as the file tells.
   const moert_trace_read_t *reads;
   size_t read_count;
+  int64_t blocks;                        // of the launch; 0 on a CPU
+  const moert_trace_counter_t *counters; // of the launch; none on a device that does not count
+  size_t counter_count;
 } moert_trace_dispatch_t;
 typedef void (*moert_trace_fn)(void *context, const moert_trace_dispatch_t *dispatch);
 
@@ -224,9 +236,12 @@ typedef struct {
   void *routing_context;
   moert_trace_fn trace;
   void *trace_context;
+  // What to run on; NULL: "cpu". "emu:sm_80" is an emulated GPU, which checks every access of a kernel and finds
+  // errors; it is slow and says nothing about time.
+  const char *device;
 } moert_session_options_t;
 #define MOERT_SESSION_OPTIONS_INIT                                                                                     \
-  { sizeof(moert_session_options_t), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+  { sizeof(moert_session_options_t), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 // Dense row-major elements in host memory. Any alignment works; a multiple of MOERT_BUFFER_ALIGNMENT avoids a copy.
 // `data` may be NULL when there are no elements.
@@ -263,7 +278,7 @@ MOERT_API moert_status_t moert_session_output(moert_session_t *session, size_t i
 // Makes the run in progress, if any, return MOERT_CANCELLED soon. May be called from any thread, also from callbacks.
 MOERT_API void moert_session_cancel(moert_session_t *session);
 
-// Threads that work on a run, including the caller.
+// Threads of the host that work on a run, including the caller.
 MOERT_API uint32_t moert_session_thread_count(const moert_session_t *session);
 
 // Bytes of working memory the session holds now: buffers between kernels, outputs, state and scratch.

@@ -120,7 +120,7 @@ moert_status_t moert_program_info(const moert_program_t *program, size_t index, 
 }
 
 const char *moert_program_variant(const moert_program_t *program) {
-  return program ? program->program->getVariant().name.c_str() : nullptr;
+  return program ? program->program->getVariantName().c_str() : nullptr;
 }
 
 uint64_t moert_program_weight_bytes(const moert_program_t *program) {

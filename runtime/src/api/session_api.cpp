@@ -117,8 +117,7 @@ moert_status_t moert_session_state_save(moert_session_t *session, void *bytes, s
     if (capacity < size)
       return failure(MOERT_BUFFER_TOO_SMALL, "saved state needs ", size, " bytes, the buffer has ", capacity);
     MOERT_TRY(requireArgument(bytes, "bytes"));
-    target.getState().save({static_cast<std::byte *>(bytes), size});
-    return Status::success();
+    return target.getState().save({static_cast<std::byte *>(bytes), size});
   });
 }
 

@@ -9,11 +9,12 @@ namespace moert {
 
 static constexpr uint64_t smallestRegion = uint64_t(1) << 20;
 
-AlignedBytes allocateAligned(uint64_t size) {
-  if (size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-    return nullptr;
-  void *memory = ::operator new(size, std::align_val_t(MOERT_BUFFER_ALIGNMENT), std::nothrow);
-  return AlignedBytes(static_cast<std::byte *>(memory));
+Arena::~Arena() { releaseRegions(); }
+
+void Arena::releaseRegions() {
+  for (std::byte *region : regions)
+    memory.release(region);
+  regions.clear();
 }
 
 Arena::Block Arena::newRecord(const BlockRecord &record) {
@@ -62,22 +63,25 @@ Arena::Block Arena::findBestFit(uint64_t size) const {
 
 // Regions double the total, so that their number stays small while state grows.
 Arena::Block Arena::grow(uint64_t size) {
-  uint64_t regionSize = std::max({size, smallestRegion, totalBytes});
+  uint64_t regionSize = memory.separatesBuffers ? size : std::max({size, smallestRegion, totalBytes});
+  // Nothing throws once there is a region.
   regions.reserve(regions.size() + 1);
-  const bool isBacked = backing == Backing::Memory;
-  AlignedBytes memory = isBacked ? allocateAligned(regionSize) : nullptr;
-  if (isBacked && !memory && regionSize > size) {
+  const Block block = newRecord({nullptr, regionSize, noBlock, noBlock, false});
+  std::byte *region = memory.allocate(regionSize);
+  if (!region && regionSize > size) {
     regionSize = size;
-    memory = allocateAligned(regionSize);
+    region = memory.allocate(regionSize);
   }
-  if (isBacked && !memory)
+  if (!region) {
+    recycle(block);
     return noBlock;
-  // Any address does where nothing is read or written.
-  std::byte *const address = isBacked ? memory.get() : reinterpret_cast<std::byte *>(uintptr_t(MOERT_BUFFER_ALIGNMENT));
+  }
+  blocks[block].address = region;
+  blocks[block].size = regionSize;
   ++systemRequests;
-  const Block block = newRecord({address, regionSize, noBlock, noBlock, false});
   addFree(block);
-  regions.push_back(std::move(memory));
+  if (!memory.separatesBuffers)
+    regions.push_back(region);
   totalBytes += regionSize;
   return block;
 }
@@ -104,10 +108,12 @@ void Arena::mergeWithNext(Block block) {
 }
 
 Arena::Block Arena::allocate(uint64_t size) {
-  if (size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) - MOERT_BUFFER_ALIGNMENT)
+  if (size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) - memory.alignment)
     return noBlock;
   const uint64_t rounded =
-      std::max<uint64_t>(1, (size + MOERT_BUFFER_ALIGNMENT - 1) / MOERT_BUFFER_ALIGNMENT) * MOERT_BUFFER_ALIGNMENT;
+      memory.separatesBuffers
+          ? size
+          : std::max<uint64_t>(1, (size + memory.alignment - 1) / memory.alignment) * memory.alignment;
   Block block = findBestFit(rounded);
   if (block == noBlock)
     block = grow(rounded);
@@ -128,13 +134,19 @@ void Arena::consolidate() {
   blocks.clear();
   unusedRecords.clear();
   freeBlocks.clear();
-  regions.clear();
+  releaseRegions();
   grow(size); // If that fails, the next run takes what it needs piece by piece.
 }
 
 void Arena::release(Block block) {
   --liveBlocks;
   usedBytes -= blocks[block].size;
+  if (memory.separatesBuffers) {
+    memory.release(blocks[block].address);
+    totalBytes -= blocks[block].size;
+    recycle(block);
+    return;
+  }
   const Block next = blocks[block].next, previous = blocks[block].previous;
   if (next != noBlock && blocks[next].isFree) {
     removeFree(next);

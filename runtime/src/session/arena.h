@@ -1,32 +1,20 @@
 // Memory of a session: blocks from a free list, best fit, inside regions that grow in the first runs and then stay.
+// Where the memory behind it separates buffers, each block is a region of its own instead and goes back when released.
 #pragma once
-#include "moert/moert_kernel_abi.h"
+#include "devices/memory.h"
 
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <new>
 #include <vector>
 
 namespace moert {
-
-// Untyped memory aligned to MOERT_BUFFER_ALIGNMENT.
-struct AlignedDelete {
-  void operator()(std::byte *memory) const { ::operator delete(memory, std::align_val_t(MOERT_BUFFER_ALIGNMENT)); }
-};
-using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
-// Null if there is no memory.
-AlignedBytes allocateAligned(uint64_t size);
 
 class Arena {
 public:
   using Block = uint32_t;
   static constexpr Block noBlock = ~Block(0);
 
-  // An arena that only counts hands out addresses that nobody may touch.
-  enum class Backing { Memory, None };
-  explicit Arena(Backing backing = Backing::Memory) : backing(backing) {}
+  explicit Arena(Memory &memory) : memory(memory) {}
   Arena(const Arena &) = delete;
+  ~Arena();
 
   // A block of at least `size` bytes, also for 0; noBlock if there is no memory. May throw std::bad_alloc.
   Block allocate(uint64_t size);
@@ -54,16 +42,17 @@ private:
   void recycle(Block block);
   Block findBestFit(uint64_t size) const;
   Block grow(uint64_t size);
+  void releaseRegions();
   void split(Block block, uint64_t size);
   void mergeWithNext(Block block);
   void addFree(Block block);
   void removeFree(Block block);
 
-  const Backing backing;
+  Memory &memory;
   std::vector<BlockRecord> blocks;
   std::vector<Block> unusedRecords;
   std::vector<Block> freeBlocks;
-  std::vector<AlignedBytes> regions;
+  std::vector<std::byte *> regions; // unless buffers are separate
   uint64_t totalBytes = 0;
   uint64_t liveBlocks = 0;
   uint64_t systemRequests = 0;

@@ -1,8 +1,7 @@
 // Tensors seen along one axis: `outer` rows of positions, each position `inner` bytes.
 #pragma once
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
+#include "devices/device.h"
+
 #include <span>
 
 namespace moert {
@@ -24,12 +23,12 @@ struct AxisLayout {
 
 // Copies the first `positions` of every row between buffers whose rows have room for different numbers of them. Source
 // and target may be the same buffer if the target's rows are not longer.
-inline void copyPositions(const AxisLayout &layout, const std::byte *source, int64_t sourceExtent, std::byte *target,
-                          int64_t targetExtent, int64_t positions) {
-  const uint64_t bytes = static_cast<uint64_t>(positions) * layout.inner;
-  for (uint64_t row = 0; row < layout.outer && bytes; ++row)
-    std::memmove(target + row * static_cast<uint64_t>(targetExtent) * layout.inner,
-                 source + row * static_cast<uint64_t>(sourceExtent) * layout.inner, bytes);
+inline Status copyPositions(Device &device, CopyKind kind, const AxisLayout &layout, const std::byte *source,
+                            int64_t sourceExtent, std::byte *target, int64_t targetExtent, int64_t positions) {
+  return device.copy(kind, target, source,
+                     {layout.outer, static_cast<uint64_t>(positions) * layout.inner,
+                      static_cast<uint64_t>(targetExtent) * layout.inner,
+                      static_cast<uint64_t>(sourceExtent) * layout.inner});
 }
 
 } // namespace moert

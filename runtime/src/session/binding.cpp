@@ -4,7 +4,6 @@
 #include "element_type.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace moert {
 
@@ -13,9 +12,12 @@ alignas(MOERT_BUFFER_ALIGNMENT) static std::byte noElements[MOERT_BUFFER_ALIGNME
 
 InputBinding::InputBinding(const Artifact &artifact)
     : artifact(artifact), symbols(artifact.symbols.size()), inputs(artifact.inputs.size()),
-      copies(artifact.inputs.size(), Arena::noBlock) {}
+      copies(artifact.inputs.size(), Arena::noBlock), isOnDevice(artifact.inputs.size()) {}
 
-void InputBinding::begin() { std::fill(symbols.begin(), symbols.end(), SymbolValue()); }
+void InputBinding::begin() {
+  std::fill(symbols.begin(), symbols.end(), SymbolValue());
+  isOnDevice.assign(isOnDevice.size(), false);
+}
 
 Status InputBinding::bindDim(uint32_t input, uint32_t axis, int64_t expected, int64_t found) {
   const std::string &name = artifact.inputs[input].name;
@@ -77,16 +79,17 @@ Status InputBinding::inferEmptyState(const moert_state_t &state, std::vector<int
   return Status::success();
 }
 
-Status InputBinding::align(Arena &arena) {
+Status InputBinding::place(Device &device, Arena &arena) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     Interpreter::Input &input = inputs[i];
-    if (reinterpret_cast<uintptr_t>(input.data) % MOERT_BUFFER_ALIGNMENT == 0)
+    const bool isAligned = reinterpret_cast<uintptr_t>(input.data) % MOERT_BUFFER_ALIGNMENT == 0;
+    if (!input.data || isOnDevice[i] || (device.addressesHost && isAligned))
       continue;
     copies[i] = arena.allocate(input.size);
     if (copies[i] == Arena::noBlock)
       return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", input.size, " bytes for input '", artifact.inputs[i].name,
                      "'");
-    std::memcpy(arena.address(copies[i]), input.data, input.size);
+    MOERT_TRY(device.upload(arena.address(copies[i]), input.data, input.size));
     input.data = arena.address(copies[i]);
   }
   return Status::success();

@@ -18,8 +18,10 @@ public:
   void withholdData(uint32_t input) { inputs[input] = {nullptr, 0, inputs[input].dims}; }
   // Extents of a state input before the first step: 0 along the state's axis, else what the symbols say.
   Status inferEmptyState(const moert_state_t &state, std::vector<int64_t> &dims) const;
-  // Copies inputs to aligned memory where needed; then `getInputs` may be given to the interpreter.
-  Status align(Arena &arena);
+  // The data bound last is the device's already.
+  void keepOnDevice(uint32_t input) { isOnDevice[input] = true; }
+  // Copies inputs to where the device can use them; then `getInputs` may be given to the interpreter.
+  Status place(Device &device, Arena &arena);
   void release(Arena &arena);
 
   std::span<const Interpreter::Input> getInputs() const { return inputs; }
@@ -36,6 +38,7 @@ private:
   std::vector<SymbolValue> symbols;
   std::vector<Interpreter::Input> inputs;
   std::vector<Arena::Block> copies;
+  std::vector<bool> isOnDevice;
 };
 
 } // namespace moert

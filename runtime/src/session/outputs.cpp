@@ -5,13 +5,12 @@
 #include "session/state.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace moert {
 
-Outputs::Outputs(const Artifact &artifact, Arena &arena, Arena &stateArena, State &state)
-    : artifact(artifact), arena(arena), stateArena(stateArena), state(state), carriesState(artifact.outputs.size()),
-      records(artifact.outputs.size()) {
+Outputs::Outputs(const Artifact &artifact, Device &device, Arena &arena, Arena &stateArena, State &state)
+    : artifact(artifact), device(device), arena(arena), stateArena(stateArena), state(state),
+      carriesState(artifact.outputs.size()), records(artifact.outputs.size()) {
   for (const moert_state_t &state : artifact.states)
     carriesState[state.output] = true;
   for (size_t i = 0; i < records.size(); ++i)
@@ -38,7 +37,7 @@ void Outputs::abandon() {
     if (record.tensor.block != Arena::noBlock)
       (record.isState ? stateArena : arena).release(record.tensor.block);
     record.tensor.block = Arena::noBlock;
-    record.tensor.data = nullptr;
+    record.tensor.data = record.hostData = nullptr;
     record.callerData = nullptr;
     record.callerCapacity = 0;
     record.isState = record.isProduced = false;
@@ -64,7 +63,7 @@ Status Outputs::provide(uint32_t output, uint32_t rank, std::byte *&data, uint64
   record.isProduced = true;
   size = tensor.byteSize;
   // A buffer without room for even one element cannot be handed to kernels, which expect an address.
-  if (record.callerData && isAligned(record.callerData)) {
+  if (record.callerData && device.addressesHost && isAligned(record.callerData)) {
     data = tensor.data = static_cast<std::byte *>(record.callerData);
     return Status::success();
   }
@@ -95,22 +94,41 @@ Status Outputs::provideState(uint32_t index, std::span<const int64_t> pastDims, 
   return state.reserve(index, pastDims, length, memory);
 }
 
+// To the caller's buffer, or to where the session keeps it.
+Status Outputs::moveToHost(uint32_t output) {
+  Record &record = records[output];
+  const OwnedTensor &tensor = record.tensor;
+  record.hostData = static_cast<std::byte *>(record.callerData);
+  if (!record.hostData && device.addressesHost)
+    record.hostData = tensor.data;
+  if (device.addressesHost && record.hostData == tensor.data)
+    return Status::success();
+  if (!record.hostData && (!record.fetched || record.fetchedCapacity < tensor.byteSize)) {
+    record.fetched = allocateAligned(tensor.byteSize);
+    record.fetchedCapacity = tensor.byteSize;
+    if (!record.fetched)
+      return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", tensor.byteSize, " bytes for output '",
+                     artifact.outputs[output].name, "'");
+  }
+  if (!record.hostData)
+    record.hostData = record.fetched.get();
+  const Status status = device.download(record.hostData, tensor.data, tensor.byteSize);
+  return status.ok() ? Status::success()
+                     : failure(status.getCode(), "output '", artifact.outputs[output].name, "': ", status.getMessage());
+}
+
 Status Outputs::finish(std::span<moert_tensor_view_t> destinations) {
   for (size_t i = 0; i < records.size(); ++i)
     if (!records[i].isProduced)
       return failure(MOERT_RUN_FAILED, "output '", artifact.outputs[i].name, "' was not produced");
+  for (uint32_t i = 0; i < records.size(); ++i)
+    if (!records[i].isState)
+      MOERT_TRY(moveToHost(i));
   isComplete = true;
   size_t given = 0;
-  for (size_t i = 0; i < records.size(); ++i) {
-    Record &record = records[i];
-    if (record.callerData && record.callerData != record.tensor.data) {
-      if (record.tensor.byteSize)
-        std::memcpy(record.callerData, record.tensor.data, record.tensor.byteSize);
-      record.tensor.data = static_cast<std::byte *>(record.callerData);
-    }
-    if (!record.isState && !destinations.empty())
-      getView(static_cast<uint32_t>(i), destinations[given++]);
-  }
+  for (uint32_t i = 0; i < records.size(); ++i)
+    if (!records[i].isState && !destinations.empty())
+      getView(i, destinations[given++]);
   return Status::success();
 }
 
@@ -119,7 +137,7 @@ bool Outputs::getView(uint32_t output, moert_tensor_view_t &view) const {
   if (!isComplete || record.isState)
     return false;
   view = {artifact.outputs[output].elementType, static_cast<uint32_t>(record.tensor.dims.size()),
-          record.tensor.dims.data(), record.tensor.data, record.tensor.byteSize};
+          record.tensor.dims.data(), record.hostData, record.tensor.byteSize};
   return true;
 }
 

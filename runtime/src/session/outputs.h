@@ -16,7 +16,7 @@ struct OwnedTensor {
 class Outputs {
 public:
   // Outputs that carry state come from `stateArena`, or from `state` itself if they are in place.
-  Outputs(const Artifact &artifact, Arena &arena, Arena &stateArena, State &state);
+  Outputs(const Artifact &artifact, Device &device, Arena &arena, Arena &stateArena, State &state);
 
   // Starts a run: forgets the outputs of the one before. `destinations` are the caller's views of the outputs that do
   // not carry state, in signature order, or of all outputs if no state is kept; or none.
@@ -42,13 +42,19 @@ public:
 
 private:
   struct Record {
-    OwnedTensor tensor;
+    OwnedTensor tensor; // on the device
+    std::byte *hostData = nullptr;
     void *callerData = nullptr;
     uint64_t callerCapacity = 0;
+    AlignedBytes fetched; // where the session keeps it for the host, if the device's memory is not the host's
+    uint64_t fetchedCapacity = 0;
     bool isState = false, isProduced = false;
   };
 
+  Status moveToHost(uint32_t output);
+
   const Artifact &artifact;
+  Device &device;
   Arena &arena, &stateArena;
   State &state;
   std::vector<bool> carriesState;

@@ -1,30 +1,21 @@
 // A run: bind inputs, interpret the step program, hand over outputs.
 #include "session/session.h"
 
-#include <algorithm>
-#include <sched.h>
-#include <thread>
+#include "devices/device_choice.h"
 
 namespace moert {
 
 Session::Session(std::shared_ptr<const Program> sharedProgram, const moert_session_options_t &options,
-                 std::unique_ptr<ThreadPool> startedPool)
-    : program(std::move(sharedProgram)), options(options), pool(std::move(startedPool)),
-      state(program->getArtifact(), stateArena), outputs(program->getArtifact(), arena, stateArena, state),
-      interpreter(*program, this->options, *pool, arena, outputs), binding(program->getArtifact()),
+                 std::unique_ptr<Device> createdDevice)
+    : program(std::move(sharedProgram)), options(options), deviceName(options.device ? options.device : "cpu"),
+      device(std::move(createdDevice)), arena(device->memory), stateArena(device->memory),
+      state(program->getArtifact(), *device, stateArena),
+      outputs(program->getArtifact(), *device, arena, stateArena, state),
+      interpreter(*program, this->options, *device, arena, outputs), binding(program->getArtifact()),
       carriesState(program->getArtifact().inputs.size()), emptyStateDims(program->getArtifact().states.size()) {
+  this->options.device = deviceName.c_str();
   for (const moert_state_t &row : program->getArtifact().states)
     carriesState[row.input] = true;
-}
-
-// Processors outside the caller's affinity, which containers and taskset narrow, would only add waiting.
-static uint32_t chooseThreadCount(uint32_t wanted) {
-  cpu_set_t allowed;
-  if (wanted)
-    return wanted;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-    return static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed)));
-  return std::max(1u, std::thread::hardware_concurrency());
 }
 
 Status Session::create(std::shared_ptr<const Program> program, const moert_session_options_t &options,
@@ -32,9 +23,9 @@ Status Session::create(std::shared_ptr<const Program> program, const moert_sessi
   constexpr uint32_t mostThreads = 4096;
   if (options.thread_count > mostThreads)
     return failure(MOERT_INVALID_ARGUMENT, options.thread_count, " threads, expected at most ", mostThreads);
-  auto pool = std::make_unique<ThreadPool>();
-  MOERT_TRY(pool->start(chooseThreadCount(options.thread_count), options.parallel_for, options.parallel_for_context));
-  session = std::make_unique<Session>(std::move(program), options, std::move(pool));
+  std::unique_ptr<Device> device;
+  MOERT_TRY(createDevice(options.device, program, options, device));
+  session = std::make_unique<Session>(std::move(program), options, std::move(device));
   return Status::success();
 }
 
@@ -61,15 +52,16 @@ Status Session::run(std::span<const moert_tensor_view_t> inputs, std::span<moert
 // Follows the step program on arenas without memory. Inputs are assumed aligned.
 Status Session::estimate(std::span<const moert_tensor_view_t> inputs, uint64_t &bytes) {
   MOERT_TRY(bindAll(inputs, /*readsData=*/false));
-  Arena counted(Arena::Backing::None), countedState(Arena::Backing::None);
-  State countedStates(getArtifact(), countedState);
-  Outputs countedOutputs(getArtifact(), counted, countedState, countedStates);
+  CountedMemory nothing(device->memory);
+  Arena counted(nothing), countedState(nothing);
+  State countedStates(getArtifact(), *device, countedState);
+  Outputs countedOutputs(getArtifact(), *device, counted, countedState, countedStates);
   const moert_session_options_t silent = {};
-  Interpreter dry(*program, silent, *pool, counted, countedOutputs, Interpreter::Mode::Dry);
+  Interpreter dry(*program, silent, *device, counted, countedOutputs, Interpreter::Mode::Dry);
   const std::atomic<bool> notCancelled = false;
   countedOutputs.begin({}, /*keepState=*/false);
   MOERT_TRY(dry.run(binding.getInputs(), notCancelled));
-  bytes = counted.getPeakBytes() + dry.getScratchBytes();
+  bytes = counted.getPeakBytes() + dry.getLaunchMemory();
   return Status::success();
 }
 
@@ -90,6 +82,7 @@ Status Session::bindStep(std::span<const moert_tensor_view_t> given) {
           input, {artifact.inputs[input].elementType, static_cast<uint32_t>(dims.size()), dims.data(), nullptr, 0}));
     } else {
       MOERT_TRY(binding.bind(input, state.getView(i), /*readsData=*/!isInPlace));
+      binding.keepOnDevice(input);
     }
     if (isInPlace)
       binding.withholdData(input);
@@ -122,7 +115,7 @@ Status Session::execute(std::span<moert_tensor_view_t> results, bool keepState) 
   cancelled.store(false, std::memory_order_relaxed);
   outputs.begin(results, keepState);
   arena.consolidate();
-  MOERT_TRY(binding.align(arena));
+  MOERT_TRY(binding.place(*device, arena));
   MOERT_TRY(interpreter.run(binding.getInputs(), cancelled));
   MOERT_TRY(outputs.finish(results));
   cleanup.succeeded = true;

@@ -10,7 +10,7 @@ namespace moert {
 class Session {
 public:
   Session(std::shared_ptr<const Program> program, const moert_session_options_t &options,
-          std::unique_ptr<ThreadPool> pool);
+          std::unique_ptr<Device> device);
 
   static Status create(std::shared_ptr<const Program> program, const moert_session_options_t &options,
                        std::unique_ptr<Session> &session);
@@ -24,8 +24,8 @@ public:
 
   const Artifact &getArtifact() const { return program->getArtifact(); }
   State &getState() { return state; }
-  uint32_t getThreadCount() const { return pool->getThreadCount(); }
-  uint64_t getMemory() const { return arena.getBytes() + stateArena.getBytes() + interpreter.getScratchBytes(); }
+  uint32_t getThreadCount() const { return device->getThreadCount(); }
+  uint64_t getMemory() const { return arena.getBytes() + stateArena.getBytes() + device->getLaunchBytes(); }
 
   // Taken by every call that uses the session, so that a second one at the same time is refused.
   std::atomic_flag busy;
@@ -37,7 +37,8 @@ private:
 
   std::shared_ptr<const Program> program;
   moert_session_options_t options;
-  std::unique_ptr<ThreadPool> pool;
+  const std::string deviceName; // what `options` refers to
+  std::unique_ptr<Device> device;
   Arena arena, stateArena;
   State state;
   Outputs outputs;

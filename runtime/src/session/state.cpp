@@ -13,8 +13,8 @@
 
 namespace moert {
 
-State::State(const Artifact &artifact, Arena &arena)
-    : artifact(artifact), arena(arena), tensors(artifact.states.size()) {
+State::State(const Artifact &artifact, Device &device, Arena &arena)
+    : artifact(artifact), device(device), arena(arena), tensors(artifact.states.size()) {
   for (size_t i = 0; i < tensors.size(); ++i)
     tensors[i].dims.resize(type(i).dims.size());
 }
@@ -53,8 +53,7 @@ Status State::allocate(size_t index, int64_t capacity) {
   tensor.block = block;
   tensor.data = arena.address(block);
   tensor.capacity = capacity;
-  std::memset(tensor.data, 0, bytes);
-  return Status::success();
+  return device.fillZero(tensor.data, bytes);
 }
 
 // Capacity doubles, so that a position costs the same however many there are.
@@ -67,17 +66,18 @@ Status State::reserve(size_t index, std::span<const int64_t> dims, int64_t lengt
   std::copy(dims.begin(), dims.end(), tensor.dims.begin());
   tensor.dims[row(index).axis] = held;
   if (tensor.block == Arena::noBlock || tensor.capacity < length) {
-    const Tensor old = tensor;
+    Tensor old = tensor;
     tensor.block = Arena::noBlock;
-    const int64_t grown = old.block == Arena::noBlock ? 0 : std::min(old.capacity, length) * 2;
-    if (Status status = allocate(index, std::max({length, smallestCapacity, grown})); !status.ok()) {
-      tensor = old;
-      return status;
-    }
-    if (old.block != Arena::noBlock) {
-      copyPositions(layout(index), old.data, old.capacity, tensor.data, tensor.capacity, held);
-      arena.release(old.block);
-    }
+    const bool moves = old.block != Arena::noBlock;
+    const int64_t grown = moves ? std::min(old.capacity, length) * 2 : 0;
+    Status status = allocate(index, std::max({length, smallestCapacity, grown}));
+    if (status.ok() && moves)
+      status = copyPositions(device, CopyKind::Inside, layout(index), old.data, old.capacity, tensor.data,
+                             tensor.capacity, held);
+    if (!status.ok())
+      std::swap(tensor, old);
+    release(old);
+    MOERT_TRY(std::move(status));
   }
   memory = {tensor.data, layout(index).bytes(tensor.capacity), tensor.capacity, /*holdsPast=*/true};
   return Status::success();
@@ -118,10 +118,31 @@ Status State::truncate(int64_t length) {
     tensor.dims[row(i).axis] = length;
     if (row(i).in_place)
       continue;
-    copyPositions(layout(i), tensor.data, tensor.capacity, tensor.data, length, length);
+    MOERT_TRY(
+        copyPositions(device, CopyKind::Inside, layout(i), tensor.data, tensor.capacity, tensor.data, length, length));
     tensor.capacity = length;
   }
   return Status::success();
+}
+
+// Sessions may have separate memories, so the positions pass through the host where it does not see them anyway.
+Status State::copyHeld(size_t index, const State &other) {
+  const Tensor &source = other.tensors[index];
+  const AxisLayout shape = layout(index);
+  const std::byte *data = source.data;
+  int64_t sourceExtent = source.capacity;
+  AlignedBytes packed;
+  if (!other.device.addressesHost) {
+    packed = allocateAligned(shape.bytes(extent(index)));
+    if (!packed)
+      return failure(MOERT_OUT_OF_MEMORY, "cannot allocate ", shape.bytes(extent(index)), " bytes for a copy of state");
+    sourceExtent = extent(index);
+    MOERT_TRY(copyPositions(other.device, CopyKind::Download, shape, data, source.capacity, packed.get(), sourceExtent,
+                            sourceExtent));
+    data = packed.get();
+  }
+  return copyPositions(device, CopyKind::Upload, shape, data, sourceExtent, tensors[index].data,
+                       tensors[index].capacity, extent(index));
 }
 
 Status State::copyFrom(const State &other) {
@@ -132,7 +153,7 @@ Status State::copyFrom(const State &other) {
     const Tensor &source = other.tensors[i];
     std::copy(source.dims.begin(), source.dims.end(), tensors[i].dims.begin());
     MOERT_TRY(allocate(i, source.capacity));
-    copyPositions(layout(i), source.data, source.capacity, tensors[i].data, source.capacity, extent(i));
+    MOERT_TRY(copyHeld(i, other));
   }
   isPresent = true;
   return Status::success();
@@ -158,7 +179,7 @@ size_t State::getSavedSize() const {
   return size;
 }
 
-void State::save(std::span<std::byte> bytes) const {
+Status State::save(std::span<std::byte> bytes) const {
   std::byte *at = bytes.data();
   auto append = [&](const void *data, size_t size) {
     if (size)
@@ -173,11 +194,13 @@ void State::save(std::span<std::byte> bytes) const {
   for (size_t i = 0; i < tensors.size() && isPresent; ++i) {
     const Tensor &tensor = tensors[i];
     append(tensor.dims.data(), tensor.dims.size() * sizeof(int64_t));
-    copyPositions(layout(i), tensor.data, tensor.capacity, at, extent(i), extent(i));
+    MOERT_TRY(
+        copyPositions(device, CopyKind::Download, layout(i), tensor.data, tensor.capacity, at, extent(i), extent(i)));
     at += layout(i).bytes(extent(i));
   }
   const Hash hash = blake2b(bytes.first(static_cast<size_t>(at - bytes.data())));
   append(hash.data(), hash.size());
+  return Status::success();
 }
 
 Status State::checkSaved(std::span<const std::byte> bytes) const {
@@ -214,8 +237,7 @@ Status State::loadTensor(size_t index, std::span<const std::byte> &rest) {
       bytes > rest.size())
     return failure(MOERT_INVALID_FILE, "saved state: bytes of '", expected.name, "' are missing");
   MOERT_TRY(allocate(index, extent(index)));
-  if (bytes)
-    std::memcpy(tensors[index].data, rest.data(), bytes);
+  MOERT_TRY(device.upload(tensors[index].data, rest.data(), bytes));
   rest = rest.subspan(bytes);
   return Status::success();
 }
@@ -225,7 +247,7 @@ Status State::load(std::span<const std::byte> bytes) {
   SavedHeader header;
   std::memcpy(&header, bytes.data(), sizeof(header));
   std::span<const std::byte> rest = bytes.subspan(sizeof(header), bytes.size() - sizeof(header) - sizeof(Hash));
-  State loaded(artifact, arena);
+  State loaded(artifact, device, arena);
   for (size_t i = 0; i < tensors.size() && header.isPresent; ++i)
     MOERT_TRY(loaded.loadTensor(i, rest));
   if (!rest.empty())

@@ -21,7 +21,7 @@ struct StateMemory {
 
 class State {
 public:
-  State(const Artifact &artifact, Arena &arena);
+  State(const Artifact &artifact, Device &device, Arena &arena);
   State(const State &) = delete;
   ~State() { reset(); }
 
@@ -40,7 +40,7 @@ public:
   Status copyFrom(const State &other);
   size_t getSavedSize() const;
   // `bytes` has room for getSavedSize().
-  void save(std::span<std::byte> bytes) const;
+  Status save(std::span<std::byte> bytes) const;
   // Leaves the state as it was if `bytes` are refused.
   Status load(std::span<const std::byte> bytes);
 
@@ -59,10 +59,12 @@ private:
   void release(Tensor &tensor);
   // A zeroed buffer of `capacity` positions for the tensor's extents.
   Status allocate(size_t index, int64_t capacity);
+  Status copyHeld(size_t index, const State &other);
   Status checkSaved(std::span<const std::byte> bytes) const;
   Status loadTensor(size_t index, std::span<const std::byte> &rest);
 
   const Artifact &artifact;
+  Device &device;
   Arena &arena;
   std::vector<Tensor> tensors;
   bool isPresent = false;

@@ -7,20 +7,19 @@
 #include "step/step_format.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace moert {
 
-Interpreter::Interpreter(const Program &program, const moert_session_options_t &hooks, ThreadPool &pool, Arena &arena,
+Interpreter::Interpreter(const Program &program, const moert_session_options_t &hooks, Device &device, Arena &arena,
                          Outputs &outputs, Mode mode)
-    : program(program), mode(mode), hooks(hooks), pool(pool), arena(arena), outputs(outputs),
+    : program(program), mode(mode), hooks(hooks), device(device), arena(arena), outputs(outputs),
       words(program.getArtifact().program.words.data()),
       firstWeightSlot(static_cast<uint32_t>(program.getArtifact().inputs.size())),
       firstFreeSlot(firstWeightSlot + static_cast<uint32_t>(program.getArtifact().weights.size())),
       registers(program.getArtifact().program.registerCount), slots(program.getArtifact().program.slotCount) {
   const Artifact &artifact = program.getArtifact();
   for (uint32_t i = 0; i < artifact.weights.size(); ++i)
-    slots[firstWeightSlot + i] = {program.getWeightData(i), artifact.weights[i].size, Arena::noBlock, i, false};
+    slots[firstWeightSlot + i] = {device.getWeight(i), artifact.weights[i].size, Arena::noBlock, i, false};
   uint32_t mostBuffers = 0, mostScalars = 0;
   for (const KernelDeclaration &declaration : artifact.kernels) {
     mostBuffers = std::max(mostBuffers, declaration.bufferCount);
@@ -29,11 +28,6 @@ Interpreter::Interpreter(const Program &program, const moert_session_options_t &
   // A kernel that is never dispatched may declare any number.
   buffers.resize(std::min<size_t>(mostBuffers, artifact.program.words.size()));
   scalars.resize(std::min<size_t>(mostScalars, artifact.program.words.size()));
-  if (!hooks.trace)
-    return;
-  threadTasks.resize(pool.getThreadCount());
-  for (std::vector<moert_trace_task_t> &list : threadTasks)
-    list.reserve(pool.getMaxClaims()); // workers must not allocate, they could not report a failure
 }
 
 template <typename... Pieces> Status Interpreter::stepFailure(moert_status_t code, const Pieces &...pieces) const {
@@ -53,7 +47,13 @@ Status Interpreter::run(std::span<const Input> runInputs, const std::atomic<bool
     Interpreter &interpreter;
     ~Cleanup() { interpreter.releaseAll(); }
   } cleanup{*this};
-  return execute();
+  if (mode == Mode::Dry)
+    return execute();
+  MOERT_TRY(device.beginRun());
+  Status status = execute();
+  // Also after a failure, so that nothing is running any more.
+  Status end = device.endRun();
+  return status.ok() ? std::move(end) : std::move(status);
 }
 
 void Interpreter::clear(Slot &slot) {
@@ -169,8 +169,8 @@ Status Interpreter::state(const uint32_t *operands) {
   clear(slots[operands[0]]);
   MOERT_TRY(outputs.provideState(operands[2], dims, registers[operands[3]], memory));
   if (mode == Mode::Run && !memory.holdsPast)
-    copyPositions(AxisLayout::of(dims, row.axis, elementSize(type.elementType)), inputs[row.input].data, dims[row.axis],
-                  memory.data, memory.capacity, dims[row.axis]);
+    MOERT_TRY(copyPositions(device, CopyKind::Inside, AxisLayout::of(dims, row.axis, elementSize(type.elementType)),
+                            inputs[row.input].data, dims[row.axis], memory.data, memory.capacity, dims[row.axis]));
   slots[operands[0]] = {memory.data, memory.size, Arena::noBlock, Slot::noWeight, true};
   registers[operands[1]] = memory.capacity;
   return Status::success();
@@ -202,30 +202,19 @@ Status Interpreter::checkElement(const Slot &slot, int64_t index, uint32_t eleme
   return Status::success();
 }
 
-template <typename Element> static int64_t readElement(const std::byte *data, int64_t index) {
-  Element element;
-  std::memcpy(&element, data + index * static_cast<int64_t>(sizeof(Element)), sizeof(Element));
-  return static_cast<int64_t>(element);
-}
-
-static int64_t readInteger(const std::byte *data, int64_t index, uint32_t elementType) {
+// Of the bytes of one element, in the low bytes of `bits`.
+static int64_t toInteger(uint64_t bits, uint32_t elementType) {
   switch (elementType) {
   case MOERT_BOOL:
-    return readElement<uint8_t>(data, index) != 0;
-  case MOERT_U8:
-    return readElement<uint8_t>(data, index);
+    return bits != 0;
   case MOERT_I8:
-    return readElement<int8_t>(data, index);
-  case MOERT_U16:
-    return readElement<uint16_t>(data, index);
+    return static_cast<int8_t>(bits);
   case MOERT_I16:
-    return readElement<int16_t>(data, index);
-  case MOERT_U32:
-    return readElement<uint32_t>(data, index);
+    return static_cast<int16_t>(bits);
   case MOERT_I32:
-    return readElement<int32_t>(data, index);
+    return static_cast<int32_t>(bits);
   default:
-    return readElement<int64_t>(data, index);
+    return static_cast<int64_t>(bits);
   }
 }
 
@@ -235,7 +224,11 @@ Status Interpreter::load(const uint32_t *operands) {
   MOERT_TRY(checkElement(slot, index, operands[3]));
   if (mode == Mode::Dry)
     return failure(MOERT_UNSUPPORTED, "sizes depend on values that only a run computes");
-  registers[operands[0]] = readInteger(slot.data, index, operands[3]);
+  // Little endian: the low bytes come first.
+  uint64_t bits = 0;
+  const uint64_t size = elementSize(operands[3]);
+  MOERT_TRY(device.download(&bits, slot.data + static_cast<uint64_t>(index) * size, size));
+  registers[operands[0]] = toInteger(bits, operands[3]);
   return Status::success();
 }
 
@@ -247,11 +240,9 @@ Status Interpreter::store(const uint32_t *operands) {
     return stepFailure(MOERT_RUN_FAILED, "slot ", operands[0], " is a view of an input or a weight");
   if (mode == Mode::Dry)
     return Status::success();
-  // Little endian: the low bytes come first.
   const uint64_t value = static_cast<uint64_t>(registers[operands[2]]);
   const uint64_t size = elementSize(operands[3]);
-  std::memcpy(slot.data + static_cast<uint64_t>(index) * size, &value, size);
-  return Status::success();
+  return device.upload(slot.data + static_cast<uint64_t>(index) * size, &value, size);
 }
 
 static bool isInside(const Slot &slot, int64_t offset, int64_t bytes) {
@@ -268,9 +259,10 @@ Status Interpreter::copy(const uint32_t *operands) {
                        targetOffset, " of ", target.size);
   if (!target.isWritable)
     return stepFailure(MOERT_RUN_FAILED, "slot ", operands[0], " is a view of an input or a weight");
-  if (mode == Mode::Run)
-    std::memmove(target.data + targetOffset, source.data + sourceOffset, static_cast<size_t>(bytes));
-  return Status::success();
+  if (mode == Mode::Dry)
+    return Status::success();
+  const auto size = static_cast<uint64_t>(bytes);
+  return device.copy(CopyKind::Inside, target.data + targetOffset, source.data + sourceOffset, {1, size, size, size});
 }
 
 Status Interpreter::jump(uint32_t target) {
@@ -291,8 +283,16 @@ Status Interpreter::reportRouting(const uint32_t *operands) {
       gates.size < bytes)
     return stepFailure(MOERT_RUN_FAILED, "buffers of ", experts.size, " and ", gates.size, " bytes for ", tokens,
                        " tokens and ", selected, " experts each");
-  hooks.routing(hooks.routing_context, layer, tokens, selected, reinterpret_cast<const int32_t *>(experts.data),
-                reinterpret_cast<const float *>(gates.data));
+  const std::byte *expertData = experts.data, *gateData = gates.data;
+  if (!device.addressesHost) {
+    routing.resize(2 * bytes);
+    MOERT_TRY(device.download(routing.data(), experts.data, bytes));
+    MOERT_TRY(device.download(routing.data() + bytes, gates.data, bytes));
+    expertData = routing.data();
+    gateData = routing.data() + bytes;
+  }
+  hooks.routing(hooks.routing_context, layer, tokens, selected, reinterpret_cast<const int32_t *>(expertData),
+                reinterpret_cast<const float *>(gateData));
   return Status::success();
 }
 

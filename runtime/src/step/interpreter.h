@@ -3,7 +3,6 @@
 #include "session/arena.h"
 #include "session/outputs.h"
 #include "session/program.h"
-#include "threads/pool.h"
 
 #include <atomic>
 
@@ -24,7 +23,7 @@ class Interpreter {
 public:
   // A dry run follows the program for its sizes alone: no kernel runs and no buffer is read or written.
   enum class Mode { Run, Dry };
-  Interpreter(const Program &program, const moert_session_options_t &hooks, ThreadPool &pool, Arena &arena,
+  Interpreter(const Program &program, const moert_session_options_t &hooks, Device &device, Arena &arena,
               Outputs &outputs, Mode mode = Mode::Run);
 
   // `inputs` are checked, aligned, and as many as the program has; `dims` are their extents.
@@ -35,7 +34,8 @@ public:
   };
   Status run(std::span<const Input> inputs, const std::atomic<bool> &cancelled);
 
-  uint64_t getScratchBytes() const { return scratchSize; }
+  // What the launches of a dry run would need beside their buffers.
+  uint64_t getLaunchMemory() const { return launchMemory; }
 
 private:
   Status execute();
@@ -53,11 +53,9 @@ private:
   Status reportRouting(const uint32_t *operands);
 
   Status prepareOperands(const uint32_t *operands, uint32_t bufferCount, uint32_t scalarCount);
-  Status growScratch(int64_t bytes);
-  int32_t runGrid(moert_kernel_fn_t kernel, int64_t grid, int64_t work);
-  static int32_t runTasks(void *self, uint32_t thread, int64_t begin, int64_t end);
-  void findReads(const uint32_t *operands);
-  void reportDispatch(const uint32_t *operands, int64_t grid, int64_t work, uint64_t begin);
+  Status runLaunch(const Launch &launch, const uint32_t *slotOperands);
+  void findReads(const Launch &launch, const LaunchTrace &trace, const uint32_t *slotOperands);
+  void reportDispatch(const Launch &launch, const LaunchTrace &trace, const uint32_t *slotOperands);
   Status checkProgress();
 
   Status checkElement(const Slot &slot, int64_t index, uint32_t elementType) const;
@@ -68,7 +66,7 @@ private:
   const Program &program;
   const Mode mode;
   const moert_session_options_t &hooks;
-  ThreadPool &pool;
+  Device &device;
   Arena &arena;
   Outputs &outputs;
   const uint32_t *words;
@@ -82,16 +80,12 @@ private:
   uint64_t dispatches = 0;
 
   // The dispatch in progress.
-  moert_kernel_fn_t kernel = nullptr;
   std::vector<void *> buffers;
   std::vector<int64_t> scalars;
-  AlignedBytes scratch;                        // one stride per thread
-  uint64_t scratchStride = 0, scratchSize = 0; // in a dry run, as they would be
-  uint64_t scratchRequests = 0;
+  uint64_t launchMemory = 0;
 
-  // Filled only for the trace callback; one list per thread.
-  std::vector<std::vector<moert_trace_task_t>> threadTasks;
-  std::vector<moert_trace_task_t> tasks;
+  std::vector<std::byte> routing; // experts, then gates, fetched for the callback
+  // Filled only for the trace callback.
   std::vector<uint32_t> weights;
   std::vector<moert_trace_read_t> reads;
   std::string nodeName;

@@ -1,5 +1,6 @@
 // libFuzzer target: opens a file made of hostile sections. If it is accepted and has no machine code, its step program
 // runs as well, up to the first jump backwards.
+#include "devices/cpu/cpu_device.h"
 #include "element_type.h"
 #include "fuzz_input.h"
 #include "step/interpreter.h"
@@ -22,15 +23,15 @@ static bool makeInputs(const Artifact &artifact, std::vector<std::vector<int64_t
   return true;
 }
 
-static void runSteps(const Program &program) {
-  const Artifact &artifact = program.getArtifact();
+static void runSteps(const std::shared_ptr<const Program> &program) {
+  const Artifact &artifact = program->getArtifact();
   const moert_session_options_t hooks = MOERT_SESSION_OPTIONS_INIT;
   const std::atomic<bool> cancelled = true;
-  ThreadPool pool;
-  Arena arena, stateArena;
-  State state(artifact, stateArena);
-  Outputs outputs(artifact, arena, stateArena, state);
-  Interpreter interpreter(program, hooks, pool, arena, outputs);
+  CpuDevice device(program, std::make_unique<ThreadPool>(), /*traces=*/false);
+  Arena arena(device.memory), stateArena(device.memory);
+  State state(artifact, device, stateArena);
+  Outputs outputs(artifact, device, arena, stateArena, state);
+  Interpreter interpreter(*program, hooks, device, arena, outputs);
   std::vector<std::vector<int64_t>> dims;
   std::vector<Interpreter::Input> inputs;
   outputs.begin({}, /*keepState=*/true);
@@ -45,6 +46,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   std::shared_ptr<const Program> program;
   const Status status = Program::open(source, MOERT_PROGRAM_OPTIONS_INIT, program);
   if (status.ok() && program->getArtifact().kernels.empty())
-    runSteps(*program);
+    runSteps(program);
   return 0;
 }

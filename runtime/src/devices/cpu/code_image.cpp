@@ -27,6 +27,8 @@ static std::string whyNotRunnable(const CodeVariant &variant) {
 }
 
 Status chooseVariant(const Artifact &artifact, const char *wanted, const CodeVariant *&variant) {
+  if (artifact.variants.empty() && !wanted)
+    return failure(MOERT_UNSUPPORTED, "the file has code for GPUs only");
   std::string reasons;
   for (const CodeVariant &candidate : artifact.variants) {
     const bool isCandidate = !wanted || candidate.name == wanted;
