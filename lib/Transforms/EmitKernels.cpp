@@ -1,5 +1,6 @@
 //===- EmitKernels.cpp - kernel bodies on memrefs, for one code variant -----===//
 
+#include "KernelBody.h"
 #include "moec/Dialect/Step/Step.h"
 #include "moec/Transforms/Passes.h"
 
@@ -13,11 +14,6 @@ using namespace moec;
 
 namespace {
 
-Type bufferType(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor ? Type(MemRefType::get(tensor.getShape(), tensor.getElementType())) : type;
-}
-
 /// Builds `func.func @kernel(arguments…, results…, scratch, begin, end) -> i32` from one step.kernel.
 class KernelEmitter {
 public:
@@ -29,8 +25,8 @@ public:
 
   LogicalResult emit(OpBuilder &builder) {
     Location loc = kernel.getLoc();
-    SmallVector<Type> types = llvm::map_to_vector(kernel.getArgumentTypes(), bufferType);
-    llvm::append_range(types, llvm::map_range(kernel.getYieldedTypes(), bufferType));
+    SmallVector<Type> types = llvm::map_to_vector(kernel.getArgumentTypes(), getBufferType);
+    llvm::append_range(types, llvm::map_range(kernel.getYieldedTypes(), getBufferType));
     size_t resultStart = kernel.getArgumentTypes().size(), scratchIndex = types.size();
     types.push_back(MemRefType::get(ShapedType::kDynamic, builder.getI8Type()));
     types.append(2, builder.getIndexType());
@@ -48,38 +44,18 @@ public:
     for (auto [from, to] : llvm::zip(kernel.getBodyBlock()->getArguments(), entry->getArguments()))
       mapping.map(from, to);
     ValueRange results = entry->getArguments().slice(resultStart, scratchIndex - resultStart);
-    for (Operation &op : kernel.getBodyBlock()->without_terminator())
-      if (failed(emitOp(&op, builder, results, entry->getArgument(scratchIndex + 1),
-                        entry->getArgument(scratchIndex + 2))))
-        return failure();
+    Value begin = entry->getArgument(scratchIndex + 1), end = entry->getArgument(scratchIndex + 2);
+    auto emitOp = [&](Operation *op, ValueRange operands) {
+      return cast<step::KernelOpInterface>(op).emitTasks(builder, op->getLoc(), context, operands, results, begin, end);
+    };
+    if (failed(emitKernelBody(kernel, builder, mapping, emitOp)))
+      return failure();
     Value status = memref::LoadOp::create(builder, loc, context.status);
     func::ReturnOp::create(builder, loc, status);
     return success();
   }
 
 private:
-  LogicalResult emitOp(Operation *op, OpBuilder &builder, ValueRange results, Value begin, Value end) {
-    if (isa<arith::ConstantOp>(op)) {
-      builder.clone(*op, mapping);
-      return success();
-    }
-    bool last = op->getNextNode() == kernel.getBodyBlock()->getTerminator();
-    if (isa<tensor::EmptyOp>(op) && !last) {
-      mapping.map(op->getResult(0), Value());
-      return success();
-    }
-    if (auto fill = dyn_cast<linalg::FillOp>(op); fill && !last) {
-      mapping.map(op->getResult(0), mapping.lookup(fill.getInputs()[0]));
-      return success();
-    }
-    auto kernelOp = dyn_cast<step::KernelOpInterface>(op);
-    if (!kernelOp)
-      return op->emitOpError("cannot be emitted as a kernel");
-    auto operands =
-        llvm::map_to_vector(op->getOperands(), [&](Value value) { return mapping.lookupOrNull(value); });
-    return kernelOp.emitTasks(builder, op->getLoc(), context, operands, results, begin, end);
-  }
-
   step::KernelOp kernel;
   step::KernelContext context;
   IRMapping mapping;

@@ -213,4 +213,34 @@ def EmitKernels : Pass<"moe-emit-kernels", "::mlir::ModuleOp"> {
     "::mlir::vector::VectorDialect", "::mlir::math::MathDialect", "::mlir::affine::AffineDialect"];
 }
 
+def EmitGpuKernels : Pass<"moe-emit-gpu-kernels", "::mlir::ModuleOp"> {
+  let summary = "emit the kernels of one GPU variant";
+  let description = [{
+    For each `step.kernel`, a kernel function of the same name in a new `gpu.module` named after the chip, with the
+    parameters of moert_kernel_abi.h: a pointer per tensor argument and per result, the scalars, then workspace, flags,
+    status and task count. `moe.launch` keeps the launch shape. An op that implements GpuKernelOpInterface and has a
+    launch shape emits its block; any other runs its tasks, each thread one at a time, scratch memory taken from the
+    workspace, and raises the status at the end.
+
+    ```mlir
+    step.kernel @nn_softmax(%arg0: tensor<?x8xf32>) {…}
+    ```
+    becomes
+    ```mlir
+    gpu.module @sm_80 [#nvvm.target<O = 3, chip = "sm_80", features = "+ptx70">] {
+      gpu.func @nn_softmax(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %n: i64, %m: i64, %workspace: !llvm.ptr<1>,
+          %flags: !llvm.ptr<1>, %status: !llvm.ptr<1>, %tasks: i64) kernel attributes {moe.launch = {threads = 32, …}} {
+        …
+        scf.for %task = %thread to %tasks step %threads {…}
+        gpu.return
+      }
+    }
+    ```
+  }];
+  let options = [Option<"gpu", "gpu", "std::string", "\"sm_80\"", "the GPU to emit code for">];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+    "::mlir::math::MathDialect", "::mlir::affine::AffineDialect"];
+}
+
 #endif

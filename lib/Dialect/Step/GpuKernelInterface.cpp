@@ -9,6 +9,20 @@ using namespace mlir;
 
 #include "moec/Dialect/Step/GpuKernelInterface.cpp.inc"
 
+DictionaryAttr moec::step::getLaunchAttr(MLIRContext *context, const GpuLaunchShape &shape) {
+  Builder builder(context);
+  return builder.getDictionaryAttr(
+      {builder.getNamedAttr("threads", builder.getI64IntegerAttr(shape.threads)),
+       builder.getNamedAttr("shared_bytes", builder.getI64IntegerAttr(shape.sharedBytes)),
+       builder.getNamedAttr("resident_blocks", builder.getBoolAttr(shape.needsResidentBlocks))});
+}
+
+moec::step::GpuLaunchShape moec::step::getLaunchShape(DictionaryAttr attr) {
+  return {.threads = attr.getAs<IntegerAttr>("threads").getInt(),
+          .sharedBytes = attr.getAs<IntegerAttr>("shared_bytes").getInt(),
+          .needsResidentBlocks = attr.getAs<BoolAttr>("resident_blocks").getValue()};
+}
+
 void moec::step::GpuKernelContext::emitCheck(OpBuilder &builder, Location loc, Value condition, int32_t code) const {
   auto wrong = arith::XOrIOp::create(builder, loc, condition, arith::ConstantIntOp::create(builder, loc, 1, 1));
   scf::IfOp::create(builder, loc, wrong, [&](OpBuilder &nested, Location nestedLoc) {

@@ -22,10 +22,16 @@ struct GpuLaunchShape {
   bool needsResidentBlocks = false;
 };
 
+/// A launch shape as the attribute `moe.launch` of a kernel's function, and back.
+mlir::DictionaryAttr getLaunchAttr(mlir::MLIRContext *context, const GpuLaunchShape &shape);
+GpuLaunchShape getLaunchShape(mlir::DictionaryAttr attr);
+
 /// What the emitter of a GPU kernel may know about its surroundings.
 struct GpuKernelContext {
   const GpuMachine &machine;
   GpuLaunchShape shape;
+  /// What the arguments of the step.kernel have become, for ops whose regions use values from above.
+  const mlir::IRMapping &arguments;
   /// Number of this block, number of blocks of the launch, number of this thread in its block; `index`.
   mlir::Value block, blockCount, thread;
   /// `memref<?xi8, #gpu.address_space<workgroup>>`: the shape's sharedBytes, 128-byte aligned; null if it has none.
@@ -38,8 +44,6 @@ struct GpuKernelContext {
   mlir::Value status;
   /// The number of tasks that KernelOpInterface counts, `index`.
   mlir::Value taskCount;
-  /// What the arguments of the step.kernel have become, for ops whose regions use values from above.
-  const mlir::IRMapping &arguments;
 
   /// Emits `if (!condition) status = max(status, code)`. Code that would access memory out of bounds must still be
   /// prevented from doing so, for instance by clamping the index.

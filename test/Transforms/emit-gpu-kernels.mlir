@@ -1,0 +1,49 @@
+// A kernel without GPU code of its own runs its tasks one per thread, with a piece of the workspace as scratch memory.
+// RUN: moe-opt %s --moe-emit-gpu-kernels | FileCheck %s
+// RUN: not moe-opt %s --moe-emit-gpu-kernels="gpu=sm_1" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+
+// UNKNOWN: error: unknown GPU 'sm_1'
+
+// CHECK: gpu.module @sm_80 [#nvvm.target<O = 3, chip = "sm_80", features = "+ptx70">]
+// CHECK: gpu.func @softmax(%[[X:[a-z0-9]*]]: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias, llvm.readonly},
+// CHECK-SAME: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[N:[a-z0-9]*]]: i64, %{{[a-z0-9]*}}: i64,
+// CHECK-SAME: %[[TASKS:[a-z0-9]*]]: i64) kernel attributes
+// CHECK-SAME: known_block_size = array<i32: 32, 1, 1>
+// CHECK-SAME: moe.launch = {resident_blocks = false, shared_bytes = 0 : i64, threads = 32 : i64}
+// CHECK: %[[GENERIC:.*]] = llvm.addrspacecast %[[X]]
+// CHECK: llvm.insertvalue %[[N]], %{{.*}}[3, 0]
+// CHECK: builtin.unrealized_conversion_cast %{{.*}} to memref<?x8xf32>
+// CHECK: %[[END:.*]] = arith.index_cast %[[TASKS]]
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]] step
+// CHECK: memref.atomic_rmw maxs
+// CHECK: gpu.return
+step.kernel @softmax(%x: tensor<?x8xf32>) {
+  %0 = nn.softmax %x : tensor<?x8xf32>
+  step.yield %0 : tensor<?x8xf32>
+}
+
+// CHECK: gpu.func @scaled(
+// CHECK-SAME: llvm.readonly}, %{{[a-z0-9]*}}: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[BITS:[a-z0-9]*]]: i64
+// CHECK: %[[LOW:.*]] = arith.trunci %[[BITS]] : i64 to i32
+// CHECK: arith.bitcast %[[LOW]] : i32 to f32
+step.kernel @scaled(%x: tensor<4xf32>, %s: f32) {
+  %e = tensor.empty() : tensor<4xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%x : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.mulf %a, %s : f32
+    linalg.yield %p : f32
+  } -> tensor<4xf32>
+  step.yield %r : tensor<4xf32>
+}
+
+// CHECK: gpu.func @rounded(
+// CHECK: %[[X:.*]] = builtin.unrealized_conversion_cast %{{.*}} to memref<?x?xf16>
+// CHECK: %[[WORKSPACE:.*]] = builtin.unrealized_conversion_cast %{{.*}} to memref<?xi8>
+// CHECK: %[[EXTENT:.*]] = memref.dim %[[X]], %{{.*}}
+// CHECK: arith.muli %[[EXTENT]], %{{.*}} : index
+// CHECK: memref.view %[[WORKSPACE]][%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xi8>
+step.kernel @rounded(%x: tensor<?x?xf16>) {
+  %0 = nn.softmax %x : tensor<?x?xf16>
+  step.yield %0 : tensor<?x?xf16>
+}
