@@ -65,9 +65,11 @@ struct LocateExperts : moec::impl::LocateExpertsBase<LocateExperts> {
     SmallVector<SmallVector<Attribute>> weights(layers.size());
     getOperation().walk([&](moe::GroupedMatmulOp product) {
       auto layer = product->getAttrOfType<IntegerAttr>(kLayer);
-      auto load = product.getW().getDefiningOp<moe::LoadWeightOp>();
-      if (layer && load && layer.getInt() < int64_t(weights.size()))
-        weights[layer.getInt()].push_back(load.getWeightAttr());
+      if (!layer || layer.getInt() >= int64_t(weights.size()))
+        return;
+      for (Value operand : {Value(product.getW()), Value(product.getBias())})
+        if (auto load = operand ? operand.getDefiningOp<moe::LoadWeightOp>() : moe::LoadWeightOp())
+          weights[layer.getInt()].push_back(load.getWeightAttr());
     });
     Builder builder(&getContext());
     SmallVector<Attribute> located;

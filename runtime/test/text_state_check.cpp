@@ -1,8 +1,10 @@
 // Checks the state of a compiled language model: text_state_check FILE.moe. After truncate, fork, save and load a step
 // gives the same bits as before; steps one by one agree with one step over all tokens; and a decode step takes no
-// memory, runs every task once and reads the bytes of every active expert once. Prints what is wrong and exits with 1.
+// memory, runs every task once, and its tasks read the bytes of active experts exactly once and no others. Prints what
+// is wrong and exits with 1.
 #include "text_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -97,9 +99,9 @@ void checkState(const moert_program_t *program, const moert_session_options_t &o
 
 // What a decode step reported.
 struct StepTrace {
-  uint64_t allocations = 0;
+  uint64_t dispatches = 0, allocations = 0;
   bool tasksRunOnce = true, allocates = false;
-  std::map<uint32_t, int> weightUses;
+  std::map<std::pair<uint32_t, uint32_t>, std::vector<moert_trace_read_t>> reads; // by weight and expert
   std::map<size_t, std::set<int32_t>> activeExperts;
 
   void record(const moert_trace_dispatch_t &dispatch) {
@@ -113,18 +115,30 @@ struct StepTrace {
     }
     tasksRunOnce &= next == dispatch.grid;
     allocates |= dispatch.allocations != allocations;
-    for (size_t i = 0; i < dispatch.weight_count; ++i)
-      ++weightUses[dispatch.weights[i]];
+    for (size_t i = 0; i < dispatch.read_count; ++i)
+      reads[{dispatch.reads[i].weight, dispatch.reads[i].expert}].push_back(dispatch.reads[i]);
+  }
+
+  // Whether what tasks read of a range adds up to it, without gap or overlap.
+  bool isReadOnce(const moert_expert_range_t &range) {
+    std::vector<moert_trace_read_t> &pieces = reads[{range.weight, range.expert}];
+    std::sort(pieces.begin(), pieces.end(), [](const auto &a, const auto &b) { return a.offset < b.offset; });
+    uint64_t next = range.offset;
+    for (const moert_trace_read_t &piece : pieces) {
+      if (piece.offset != next)
+        return false;
+      next += piece.byte_size;
+    }
+    return next == range.offset + range.size;
   }
 };
 
-void checkTrace(const moert_program_t *program) {
+void checkTrace(const moert_program_t *program, moert_session_options_t options) {
   StepTrace trace;
-  moert_session_options_t options = MOERT_SESSION_OPTIONS_INIT;
   options.trace_context = options.routing_context = &trace;
   options.trace = [](void *context, const moert_trace_dispatch_t *dispatch) {
     auto &known = *static_cast<StepTrace *>(context);
-    if (known.weightUses.empty() && known.allocations == 0)
+    if (known.dispatches++ == 0)
       known.allocations = dispatch->allocations;
     known.record(*dispatch);
   };
@@ -148,7 +162,10 @@ void checkTrace(const moert_program_t *program) {
     for (size_t i = 0; i < info.range_count; ++i) {
       moert_expert_range_t range;
       check(moert_program_expert_range(program, layer, i, &range));
-      expect(trace.weightUses[range.weight] == 1, "every weight of experts is read by one dispatch");
+      if (trace.activeExperts[layer].count(static_cast<int32_t>(range.expert)))
+        expect(trace.isReadOnce(range), "the bytes of every active expert are claimed exactly once");
+      else
+        expect(trace.reads.count({range.weight, range.expert}) == 0, "no bytes of other experts are claimed");
     }
   }
 }
@@ -166,8 +183,8 @@ int main(int argc, char **argv) {
       moert_session_options_t options = MOERT_SESSION_OPTIONS_INIT;
       options.thread_count = threads;
       checkState(program.get(), options);
+      checkTrace(program.get(), options);
     }
-    checkTrace(program.get());
   } catch (const std::exception &error) {
     std::printf("%s\n", error.what());
     return 1;

@@ -65,11 +65,26 @@ static void writeWeights(JsonWriter &json, const Artifact &artifact) {
   json.endArray();
 }
 
+// What the tasks of a kernel read, field by field as the format has them.
+static void writeTaskReads(JsonWriter &json, const KernelDeclaration &kernel) {
+  json.key("reads").beginArray();
+  for (const moert_task_reads_t &row : kernel.reads) {
+    json.beginObject().member("buffer", row.buffer).member("experts", row.experts).member("blocks", row.blocks);
+    if (row.offsets != MOERT_NO_BUFFER)
+      json.member("offsets", row.offsets);
+    json.member("rows_per_slot", row.rows_per_slot).member("expert_bytes", row.expert_bytes);
+    json.member("block_bytes", row.block_bytes).member("first", row.first).member("end", row.end).endObject();
+  }
+  json.endArray();
+}
+
 static void writeCode(JsonWriter &json, const Artifact &artifact) {
   json.newLine().key("kernels").beginArray();
   for (const KernelDeclaration &kernel : artifact.kernels) {
     json.newLine().beginObject().member("name", kernel.name).member("buffers", kernel.bufferCount);
-    json.member("scalars", kernel.scalarCount).endObject();
+    json.member("scalars", kernel.scalarCount);
+    writeTaskReads(json, kernel);
+    json.endObject();
   }
   json.endArray().newLine().key("variants").beginArray();
   for (const CodeVariant &variant : artifact.variants) {

@@ -83,7 +83,7 @@ void TraceReport::writeReads(std::span<const moert_trace_read_t> reads) {
     moert_weight_info_t weight = {sizeof(weight), nullptr, 0, 0, 0, nullptr, 0, 0};
     check(moert_program_weight(program, read.weight, &weight));
     json.beginObject().member("weight", weight.name);
-    if (expertWeights.count(read.weight))
+    if (read.expert != MOERT_NO_EXPERT)
       json.member("expert", read.expert);
     json.key("bytes").beginArray().value(read.offset).value(read.byte_size).endArray().endObject();
   }

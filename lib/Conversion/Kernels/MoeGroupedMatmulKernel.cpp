@@ -128,6 +128,38 @@ struct GroupedMatmulKernel : step::KernelOpInterface::ExternalModel<GroupedMatmu
     return arith::ConstantIndexOp::create(builder, loc, grid.packedBytes(inner) + grid.tileBytes());
   }
 
+  SmallVector<step::TaskReads> getTaskReads(Operation *op) const {
+    auto matmul = cast<GroupedMatmulOp>(op);
+    MatmulGrid grid = matmulGrid(matmul);
+    auto type = cast<ShapedType>(matmul.getW().getType());
+    int64_t columnsPerBlock = grid.panelsPerTask * panelWidth;
+    SmallVector<step::TaskReads> reads;
+    // Columns of an operand with `columns` for each expert.
+    auto add = [&](OpOperand &operand, int64_t columns, int64_t columnBytes) {
+      auto part = [&](int64_t perBlock, int64_t first, int64_t end) {
+        auto offsets = matmul.getOffsetsMutable();
+        reads.push_back({&operand, offsets.empty() ? nullptr : &offsets[0], type.getDimSize(0), grid.columnBlocks,
+                         grid.rowsPerTask, columns * columnBytes, perBlock * columnBytes, first * columnBytes,
+                         end * columnBytes});
+      };
+      // Concatenated gate and linear columns are read side by side.
+      if (matmul.getActivation().isGated() && matmul.getActivation().getLayout() == GateLayout::Concatenated) {
+        part(columnsPerBlock / 2, 0, columns / 2);
+        part(columnsPerBlock / 2, columns / 2, columns);
+      } else {
+        part(columnsPerBlock, 0, columns);
+      }
+    };
+    auto bytesOf = [](ShapedType shaped) { return llvm::divideCeil(shaped.getElementTypeBitWidth(), 8); };
+    int64_t columns = matmul.isPacked() ? type.getDimSize(1) * panelWidth : type.getDimSize(1);
+    add(matmul.getWMutable(), columns, type.getDimSize(2) * bytesOf(type));
+    if (matmul.getBias()) {
+      auto bias = cast<ShapedType>(matmul.getBias().getType());
+      add(matmul.getBiasMutable()[0], bias.getDimSize(1), bytesOf(bias));
+    }
+    return reads;
+  }
+
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
                           ValueRange operands, ValueRange results, Value begin, Value end) const {
     auto matmul = cast<GroupedMatmulOp>(op);

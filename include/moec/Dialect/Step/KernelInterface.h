@@ -26,6 +26,17 @@ struct KernelContext {
   void emitCheck(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value condition, int32_t code) const;
 };
 
+/// What the tasks of a kernel read of one operand, for traces (moert_task_reads_t). The grid is (slot, block), a slot
+/// being a run of at most `rowsPerSlot` rows of one expert; block b reads the bytes [first + b * blockBytes,
+/// first + (b + 1) * blockBytes), as far as they lie before `end`, of the `expertBytes` of its expert.
+struct TaskReads {
+  mlir::OpOperand *operand;
+  /// Null where all rows belong to one expert.
+  mlir::OpOperand *offsets;
+  int64_t experts, blocks, rowsPerSlot;
+  int64_t expertBytes, blockBytes, first, end;
+};
+
 } // namespace moec::step
 
 #include "moec/Dialect/Step/KernelInterface.h.inc"

@@ -33,6 +33,8 @@ def KernelOpInterface : OpInterface<"KernelOpInterface"> {
         result's memref holds what the operand held.
       }],
       "::mlir::OpOperand *", "getTiedOperand", (ins), "", "return nullptr;">,
+    InterfaceMethod<"Which bytes of operands the tasks read, where that can be told for a trace.",
+      "::llvm::SmallVector<::moec::step::TaskReads>", "getTaskReads", (ins), "", "return {};">,
     InterfaceMethod<[{
         Emits a loop over tasks [begin, end), both `index`, at the builder's insertion point. Fails with a diagnostic
         on the op.
