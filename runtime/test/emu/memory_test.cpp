@@ -94,4 +94,20 @@ TEST_F(MemoryTest, HostReadsOnlyWhatWasWritten) {
 }
 
 } // namespace
+TEST_F(MemoryTest, MappedBytesOfTheHostCanOnlyBeRead) {
+  std::vector<uint32_t> host(warpSize, 7);
+  const uint64_t mapped = emulator.getMemory().map(std::as_writable_bytes(std::span(host)));
+  const uint64_t target = allocate<uint32_t>(warpSize);
+  const std::string body = "mad.wide.u32 %d1, %r0, 4, %in0; mad.wide.u32 %d2, %r0, 4, %in1;\n"
+                           "ld.global.b32 %r1, [%d1]; st.global.b32 [%d2], %r1;";
+  const Status copied = launch(makeKernel(body, 2), {mapped, target});
+  EXPECT_TRUE(copied.ok()) << copied.getMessage();
+  EXPECT_EQ(download<uint32_t>(target, warpSize), host);
+  const Status stored = launch(makeKernel(body, 2), {target, mapped});
+  EXPECT_NE(stored.getMessage().find("store of 4 bytes to memory that can only be read"), std::string::npos);
+  const Status beyond = launch(makeKernel(body, 2), {mapped + 4, target});
+  EXPECT_NE(beyond.getMessage().find("is outside of every allocation"), std::string::npos) << beyond.getMessage();
+  EXPECT_FALSE(emulator.getMemory().write(mapped, std::as_bytes(std::span(host))).ok());
+}
+
 } // namespace moert::emu

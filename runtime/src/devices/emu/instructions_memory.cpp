@@ -53,6 +53,8 @@ void executeStore(Warp &warp, const Instruction &instruction, LaneMask mask) {
     Region *region = warp.access(In, lane, address, sizeof(T) * width, sizeof(T) * width, instruction);
     if (!region)
       return;
+    if (region->isReadOnly())
+      return warp.fail(instruction, lane, "store of ", sizeof(T) * width, " bytes to memory that can only be read");
     for (uint32_t i = 0; i < width; ++i) {
       const T value = static_cast<T>(warp.lanes<R>(instruction.slots[i])[lane]);
       std::memcpy(region->data(address) + i * sizeof(T), &value, sizeof(T));

@@ -1,23 +1,35 @@
 // Allocations of device memory, and which bytes were ever written.
 #include "devices/emu/memory.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace moert::emu {
 
 bool Region::hasPoison(uint64_t address, uint64_t size) const {
-  return std::memchr(poison.data() + (address - base), 1, size) != nullptr;
+  return !isReadOnly() && std::memchr(poison.data() + (address - base), 1, size) != nullptr;
 }
 
 void Region::setPoison(uint64_t address, uint64_t size, uint8_t value) {
   std::memset(poison.data() + (address - base), value, size);
 }
 
-uint64_t GlobalMemory::allocate(uint64_t size) {
+uint64_t GlobalMemory::place(uint64_t size) {
   constexpr uint64_t alignment = 256, gap = 1 << 20;
   const uint64_t base = nextBase;
-  regions.emplace(base, Region(base, size));
   nextBase += (size + gap + alignment - 1) / alignment * alignment;
+  return base;
+}
+
+uint64_t GlobalMemory::allocate(uint64_t size) {
+  const uint64_t base = place(size);
+  regions.emplace(base, Region(base, size));
+  return base;
+}
+
+uint64_t GlobalMemory::map(std::span<std::byte> host) {
+  const uint64_t base = place(host.size());
+  regions.emplace(base, Region(base, host));
   return base;
 }
 
@@ -47,6 +59,8 @@ Status GlobalMemory::write(uint64_t address, std::span<const std::byte> source) 
     return Status::success();
   Region *region;
   MOERT_TRY(check(address, source.size(), region));
+  if (region->isReadOnly())
+    return failure(MOERT_INVALID_ARGUMENT, "address ", address, " can only be read");
   std::memcpy(region->data(address), source.data(), source.size());
   region->define(address, source.size());
   return Status::success();
@@ -57,10 +71,11 @@ Status GlobalMemory::read(uint64_t address, std::span<std::byte> target) {
     return Status::success();
   Region *region;
   MOERT_TRY(check(address, target.size(), region));
-  for (uint64_t i = 0; i < target.size(); ++i)
-    if (*region->poisonOf(address + i))
-      return failure(MOERT_RUN_FAILED, "byte ", i, " of the ", target.size(), " at address ", address,
-                     " was never written");
+  if (region->hasPoison(address, target.size())) {
+    const uint8_t *poison = region->poisonOf(address);
+    return failure(MOERT_RUN_FAILED, "byte ", std::find(poison, poison + target.size(), 1) - poison, " of the ",
+                   target.size(), " at address ", address, " was never written");
+  }
   std::memcpy(target.data(), region->data(address), target.size());
   return Status::success();
 }

@@ -19,17 +19,22 @@ enum class Space : uint8_t { Generic, Global, Shared, Local };
 
 class Region {
 public:
-  Region(uint64_t base, uint64_t size) : base(base), bytes(size), poison(size, 1) {}
+  Region(uint64_t base, uint64_t size) : base(base), size(size), owned(size), bytes(owned.data()), poison(size, 1) {}
+  // Bytes of the host, which must outlive the region; only to be read.
+  Region(uint64_t base, std::span<std::byte> host) : base(base), size(host.size()), bytes(host.data()) {}
+  Region(Region &&) = default;
+  Region &operator=(Region &&) = default;
 
   uint64_t getBase() const { return base; }
-  uint64_t getSize() const { return bytes.size(); }
-  bool contains(uint64_t address, uint64_t size) const {
-    return address - base < bytes.size() && size <= bytes.size() - (address - base);
+  uint64_t getSize() const { return size; }
+  bool isReadOnly() const { return owned.size() != size; }
+  bool contains(uint64_t address, uint64_t count) const {
+    return address - base < size && count <= size - (address - base);
   }
   // Of an address that it contains.
-  std::byte *data(uint64_t address) { return bytes.data() + (address - base); }
-  // One byte for each byte of data; 1: poison.
-  uint8_t *poisonOf(uint64_t address) { return poison.data() + (address - base); }
+  std::byte *data(uint64_t address) { return bytes + (address - base); }
+  // One byte for each byte of data, for as many as an access can have; 1: poison.
+  const uint8_t *poisonOf(uint64_t address) const { return isReadOnly() ? noPoison : poison.data() + (address - base); }
   bool hasPoison(uint64_t address, uint64_t size) const;
   void define(uint64_t address, uint64_t size) { setPoison(address, size, 0); }
   void undefine(uint64_t address, uint64_t size) { setPoison(address, size, 1); }
@@ -37,9 +42,12 @@ public:
 private:
   void setPoison(uint64_t address, uint64_t size, uint8_t value);
 
-  uint64_t base;
-  std::vector<std::byte> bytes;
-  std::vector<uint8_t> poison;
+  static constexpr uint8_t noPoison[128] = {};
+
+  uint64_t base, size;
+  std::vector<std::byte> owned;
+  std::byte *bytes;
+  std::vector<uint8_t> poison; // none if read-only
 };
 
 // Device memory. Allocations lie apart, so that no address of one is reached by running over another.
@@ -47,6 +55,8 @@ class GlobalMemory {
 public:
   // The address of `size` bytes of poison, aligned to 256.
   uint64_t allocate(uint64_t size);
+  // The address of bytes of the host that kernels may read, aligned to 256.
+  uint64_t map(std::span<std::byte> host);
   Status release(uint64_t address);
   // Copies from and to the host; reading poison is refused.
   Status write(uint64_t address, std::span<const std::byte> source);
@@ -57,6 +67,8 @@ public:
 
 private:
   Status check(uint64_t address, uint64_t size, Region *&region);
+  // Takes addresses for `size` bytes.
+  uint64_t place(uint64_t size);
 
   std::map<uint64_t, Region> regions; // by base
   uint64_t nextBase = uint64_t(1) << 40;
