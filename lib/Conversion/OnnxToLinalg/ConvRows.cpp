@@ -1,69 +1,18 @@
-//===- ConvRows.cpp - convolutions, one product per element of the window -----===//
+//===- ConvRows.cpp - convolutions: products of what a window sees -------------===//
 
 #include "Rows.h"
+#include "SlidingWindow.h"
 
 using namespace mlir;
 using namespace moec;
 
+using Axes = Binder::Axes;
 using Extents = Binder::Extents;
 using Labels = SmallVector<int64_t>;
 
 //===----------------------------------------------------------------------===//
 // Conv
 //===----------------------------------------------------------------------===//
-
-namespace {
-struct Window {
-  Binder::Axes kernel, strides, dilations, before, after;
-};
-} // namespace
-
-static FailureOr<Window> bindWindow(Binder &b) {
-  int64_t spatial = b.rank(0) - 2;
-  Window window;
-  if (spatial < 1 || b.rank(1) != b.rank(0))
-    return b.error() << "expected input and weight of one rank, at least 3, found " << b.type(0) << " and "
-                     << b.type(1);
-  window.kernel = Binder::Axes(b.type(1).getShape().drop_front(2));
-  if (!b.type(1).hasStaticShape())
-    return b.error() << "expected a weight of static shape, found " << b.type(1);
-  window.strides = b.integers("strides").value_or(Binder::Axes(spatial, 1));
-  window.dilations = b.integers("dilations").value_or(Binder::Axes(spatial, 1));
-  Binder::Axes pads = b.integers("pads").value_or(Binder::Axes(2 * spatial, 0));
-  StringRef automatic = b.string("auto_pad", "NOTSET");
-  if (automatic != "NOTSET" && automatic != "VALID")
-    return b.error() << "attribute auto_pad: expected NOTSET or VALID, found " << automatic;
-  auto fit = [](ArrayRef<int64_t> values, int64_t size, int64_t least) {
-    return static_cast<int64_t>(values.size()) == size && llvm::all_of(values, [&](int64_t v) { return v >= least; });
-  };
-  if (!fit(pads, 2 * spatial, 0) || !fit(window.strides, spatial, 1) || !fit(window.dilations, spatial, 1))
-    return b.error() << "expected pads, strides and dilations of " << spatial << " dimensions, none negative";
-  window.before = Binder::Axes(ArrayRef(pads).take_front(spatial));
-  window.after = Binder::Axes(ArrayRef(pads).drop_front(spatial));
-  constexpr int64_t maxTaps = 64;
-  if (!fit(window.kernel, spatial, 1) || llvm::product_of(window.kernel) > maxTaps)
-    return b.error() << "expected a window of 1 to " << maxTaps << " elements, found " << b.type(1);
-  return window;
-}
-
-/// x surrounded by zeros, and the extents [N, O, …] of the result.
-static std::pair<Value, Extents> padInput(Binder &b, const Window &window) {
-  auto number = [&](int64_t value) { return b.index.constant(value); };
-  int64_t rank = b.rank(0);
-  Extents before(rank, number(0)), after(rank, number(0));
-  for (int64_t axis = 2; axis < rank; ++axis) {
-    before[axis] = number(window.before[axis - 2]);
-    after[axis] = number(window.after[axis - 2]);
-  }
-  Value x = b.emit.pad(b.input(0), before, after, b.emit.splat(0, {}, b.element(0)));
-  Extents result = {b.emit.extent(x, 0), b.emit.extent(b.input(1), 0)};
-  for (int64_t axis = 2; axis < rank; ++axis) {
-    int64_t reach = (window.kernel[axis - 2] - 1) * window.dilations[axis - 2];
-    Value room = b.index.max(b.index.sub(b.emit.extent(x, axis), number(reach)), number(0));
-    result.push_back(b.index.ceilDiv(room, number(window.strides[axis - 2])));
-  }
-  return {x, result};
-}
 
 /// Splits dimension `axis` into groups of `inner`.
 static Value splitGroups(Binder &b, Value tensor, size_t axis, Value groups, Value inner) {
@@ -73,63 +22,163 @@ static Value splitGroups(Binder &b, Value tensor, size_t axis, Value groups, Val
   return b.emit.reshape(tensor, extents);
 }
 
-/// The elements of x [N, G, C, …] that one element of the window sees, and that element of w [G, O, C, …].
-static std::pair<Value, Value> sliceTap(Binder &b, Value x, Value w, const Window &window, int64_t tap,
-                                        ArrayRef<Value> result) {
-  auto number = [&](int64_t value) { return b.index.constant(value); };
-  Extents xSizes = b.emit.extents(x), wSizes = b.emit.extents(w);
-  Extents xOffsets(xSizes.size(), number(0)), wOffsets = xOffsets, xStrides(xSizes.size(), number(1));
-  Extents wStrides = xStrides;
-  Labels windowAxes;
-  for (int64_t axis = window.kernel.size() - 1, rest = tap; axis >= 0; rest /= window.kernel[axis], --axis) {
-    int64_t place = rest % window.kernel[axis];
-    xOffsets[axis + 3] = number(place * window.dilations[axis]);
-    xStrides[axis + 3] = number(window.strides[axis]);
-    xSizes[axis + 3] = result[axis + 2];
-    wOffsets[axis + 3] = number(place);
-    wSizes[axis + 3] = number(1);
-    windowAxes.push_back(axis + 3);
+/// sum over channels and elements of seen [N, places…, groups * C, elements…] * w [groups, O, C, elements…], as
+/// [N, groups * O, places…] in the compute type. One group is a product with a matrix.
+static FailureOr<Value> contractWindows(Binder &b, Value seen, Value w, int64_t spatial) {
+  Extents seenSizes = b.emit.extents(seen), wSizes = b.emit.extents(w), seenShape, wShape;
+  Value depth = b.index.product(ArrayRef(wSizes).drop_front(2));
+  llvm::append_range(seenShape, ArrayRef(seenSizes).take_front(spatial + 1));
+  Extents result = {seenSizes[0], b.index.mul(wSizes[0], wSizes[1])};
+  llvm::append_range(result, ArrayRef(seenShape).drop_front());
+
+  Labels places = llvm::to_vector(llvm::seq<int64_t>(0, spatial + 1)), seenLabels = places, wLabels, labels = places;
+  int64_t group = spatial + 1, output = group + 1, summed = group + 2;
+  bool isGrouped = !IndexArithmetic::isConstant(wSizes[0], 1);
+  if (isGrouped) {
+    llvm::append_values(seenShape, wSizes[0]);
+    llvm::append_values(wShape, wSizes[0]);
+    for (Labels *list : {&seenLabels, &wLabels, &labels})
+      list->push_back(group);
   }
-  return {b.emit.slice(x, xOffsets, xSizes, xStrides),
-          b.emit.dropAxes(b.emit.slice(w, wOffsets, wSizes, wStrides), windowAxes)};
+  llvm::append_values(seenShape, depth);
+  llvm::append_values(wShape, wSizes[1], depth);
+  seenLabels.push_back(summed);
+  llvm::append_values(wLabels, output, summed);
+  labels.push_back(output);
+  FailureOr<Value> product =
+      b.emit.contract(b.emit.reshape(seen, seenShape), seenLabels, b.emit.reshape(w, wShape), wLabels, labels);
+  if (failed(product))
+    return failure();
+  Labels order = {0};
+  for (int64_t axis = spatial + 1; axis < static_cast<int64_t>(labels.size()); ++axis)
+    order.push_back(axis);
+  for (int64_t axis = 1; axis <= spatial; ++axis)
+    order.push_back(axis);
+  return b.emit.reshape(b.emit.transpose(*product, order), result);
 }
 
-// out[n, g, o, l] = sum over taps of x[n, g, c, stride l + dilation tap] w[g, o, c, tap]
-static LogicalResult lowerConv(Binder &b) {
-  FailureOr<Window> window = bindWindow(b);
-  if (failed(window))
-    return failure();
-  int64_t group = b.integer("group", 1), spatial = b.rank(0) - 2, outputs = b.type(1).getDimSize(0);
-  if (group < 1 || outputs % group != 0)
-    return b.error() << "group " << group << " does not divide the channels of " << b.type(1);
-  auto [padded, result] = padInput(b, *window);
-  Value groups = b.index.constant(group), inChannels = b.emit.extent(b.input(1), 1);
-  if (failed(b.emit.unify(b.emit.extent(padded, 1), b.index.mul(groups, inChannels), "channels")))
-    return failure();
-  Value x = splitGroups(b, padded, 1, groups, inChannels);
-  Value w = splitGroups(b, b.input(1), 0, groups, b.index.constant(outputs / group));
-
-  constexpr int64_t batch = 0, grouped = 1, input = 2, output = 3, firstSpatial = 4;
-  Labels xLabels = {batch, grouped, input}, wLabels = {grouped, output, input}, labels = {batch, grouped, output};
-  for (int64_t axis = 0; axis < spatial; ++axis) {
-    xLabels.push_back(firstSpatial + axis);
-    labels.push_back(firstSpatial + axis);
-  }
-  auto add = [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); };
-  Value sum;
-  for (int64_t tap = 0, taps = llvm::product_of(window->kernel); tap < taps; ++tap) {
-    auto [seen, factor] = sliceTap(b, x, w, *window, tap, result);
-    FailureOr<Value> product = b.emit.contract(seen, xLabels, factor, wLabels, labels);
-    if (failed(product))
-      return failure();
-    Type element = computeType(b.element(0));
-    sum = sum ? b.emit.compute({sum, *product}, b.emit.extents(sum), element, false, add) : *product;
-  }
-  sum = b.emit.reshape(sum, result);
+/// Adds the optional bias, input 2, and gives result 0.
+static LogicalResult finishConvolution(Binder &b, Value sum) {
   if (!b.has(2))
     return b.result(0, b.emit.convertElements(sum, b.element(0)));
-  Value bias = b.emit.insertAxes(b.input(2), llvm::to_vector(llvm::seq<int64_t>(1, spatial + 1)));
+  Value bias = b.emit.insertAxes(b.input(2), llvm::to_vector(llvm::seq<int64_t>(1, b.rank(0) - 1)));
+  auto add = [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); };
   return b.result(b.emit.elementwise({sum, bias}, b.element(0), false, add));
+}
+
+static LogicalResult requireStaticWeight(Binder &b) {
+  if (b.rank(1) != b.rank(0))
+    return b.error() << "expected input and weight of one rank, found " << b.type(0) << " and " << b.type(1);
+  if (!b.type(1).hasStaticShape())
+    return b.error() << "expected a weight of static shape, found " << b.type(1);
+  return success();
+}
+
+// out[n, g o, p] = sum over c and elements e of x[n, g c, stride p + dilation e] w[g o, c, e]
+static LogicalResult lowerConv(Binder &b) {
+  if (failed(requireStaticWeight(b)))
+    return failure();
+  FailureOr<SlidingWindow> window = SlidingWindow::get(b, b.type(1).getShape().drop_front(2));
+  if (failed(window))
+    return failure();
+  int64_t group = b.integer("group", 1), outputs = b.type(1).getDimSize(0);
+  if (group < 1 || outputs % group != 0)
+    return b.error() << "group " << group << " does not divide the channels of " << b.type(1);
+  Value groups = b.index.constant(group), inChannels = b.emit.extent(b.input(1), 1);
+  if (failed(b.emit.unify(b.emit.extent(b.input(0), 1), b.index.mul(groups, inChannels), "channels")))
+    return failure();
+  Value seen = window->view(b, b.input(0), 0, /*channelsLast=*/true);
+  Value w = splitGroups(b, b.input(1), 0, groups, b.index.constant(outputs / group));
+  FailureOr<Value> sum = contractWindows(b, seen, w, window->getSpatialRank());
+  return failed(sum) ? failure() : finishConvolution(b, *sum);
+}
+
+//===----------------------------------------------------------------------===//
+// ConvTranspose
+//===----------------------------------------------------------------------===//
+
+/// Pads and places of the result of a transposed convolution, from output_shape, auto_pad or pads.
+static LogicalResult placeTransposed(Binder &b, SlidingWindow &window) {
+  int64_t spatial = window.getSpatialRank();
+  Axes padding = b.integers("output_padding").value_or(Axes(spatial, 0));
+  std::optional<Axes> shape = b.integers("output_shape");
+  StringRef automatic = b.string("auto_pad", "NOTSET");
+  if (!llvm::is_contained({"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"}, automatic))
+    return b.error() << "attribute auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, found " << automatic;
+  if (static_cast<int64_t>(padding.size()) != spatial || (shape && static_cast<int64_t>(shape->size()) != spatial))
+    return b.error() << "expected output_padding and output_shape of " << spatial << " dimensions";
+  auto number = [&](int64_t value) { return b.index.constant(value); };
+  for (int64_t axis = 0; axis < spatial; ++axis) {
+    Value extent = b.emit.extent(b.input(0), axis + 2), stride = number(window.strides[axis]);
+    Value spread = b.index.mul(b.index.sub(extent, number(1)), stride);
+    Value whole = b.index.add(spread, number(window.getReach(axis) + 1 + padding[axis]));
+    if (!shape && !automatic.starts_with("SAME")) {
+      Value places = b.index.sub(b.index.sub(whole, window.before[axis]), window.after[axis]);
+      window.places.push_back(b.index.max(places, number(0)));
+      continue;
+    }
+    Value places = shape ? number((*shape)[axis]) : b.index.mul(extent, stride);
+    Value total = b.index.max(b.index.sub(whole, places), number(0)), half = b.index.div(total, number(2));
+    window.before[axis] = automatic == "SAME_UPPER" ? half : b.index.sub(total, half);
+    window.places.push_back(places);
+  }
+  return success();
+}
+
+/// What place p of the result sees through element e: x[(p + before - dilation e) / stride], or 0 where that is not an
+/// element of x. [N, places…, C, elements…].
+static Value spreadView(Binder &b, const SlidingWindow &window) {
+  Value x = b.input(0);
+  int64_t spatial = window.getSpatialRank();
+  Extents sizes = b.emit.extents(x), extents = {sizes[0]};
+  llvm::append_range(extents, window.places);
+  extents.push_back(sizes[1]);
+  for (int64_t extent : window.kernel)
+    extents.push_back(b.index.constant(extent));
+  return b.emit.generate(extents, b.element(0), [&](ScalarBody &s, ValueRange i) {
+    Type index = i[0].getType();
+    Value nought = s.constant(0, index), one = s.constant(1, index);
+    Value inside = arith::ConstantOp::create(s.builder, s.builder.getBoolAttr(true));
+    SmallVector<Value> at = {i[0], i[spatial + 1]};
+    for (int64_t axis = 0; axis < spatial; ++axis) {
+      Value stride = s.constant(window.strides[axis], index), extent = sizes[axis + 2];
+      Value ahead = s.add(i[axis + 1], window.before[axis]);
+      Value spread = s.sub(ahead, s.mul(i[spatial + 2 + axis], s.constant(window.dilations[axis], index)));
+      Value place = s.div(spread, stride);
+      Value hits = arith::AndIOp::create(s.builder, s.equal(s.mul(place, stride), spread), s.lessEqual(nought, spread));
+      hits = arith::AndIOp::create(s.builder, hits, s.less(place, extent));
+      inside = arith::AndIOp::create(s.builder, inside, hits);
+      at.push_back(s.max(s.min(place, s.sub(extent, one)), nought));
+    }
+    Value value = s.widen(tensor::ExtractOp::create(s.builder, x, at));
+    return s.select(inside, value, s.constant(0, value.getType()));
+  });
+}
+
+// w is [groups * C, O, elements…].
+static LogicalResult lowerConvTranspose(Binder &b) {
+  if (failed(requireStaticWeight(b)))
+    return failure();
+  FailureOr<SlidingWindow> window = SlidingWindow::getSteps(b, b.type(1).getShape().drop_front(2));
+  if (failed(window) || failed(placeTransposed(b, *window)))
+    return failure();
+  int64_t group = b.integer("group", 1), inputs = b.type(1).getDimSize(0);
+  if (group < 1 || inputs % group != 0)
+    return b.error() << "group " << group << " does not divide the channels of " << b.type(1);
+  if (failed(b.emit.unify(b.emit.extent(b.input(0), 1), b.index.constant(inputs), "channels")))
+    return failure();
+  for (int64_t axis = 2; axis < b.rank(0); ++axis) {
+    Value some = b.index.compare(arith::CmpIPredicate::sgt, b.emit.extent(b.input(0), axis), b.index.constant(0));
+    if (failed(b.emit.check(some, "spatial dimension " + Twine(axis) + " is empty")))
+      return failure();
+  }
+  Value w = splitGroups(b, b.input(1), 0, b.index.constant(group), b.index.constant(inputs / group));
+  Labels order = {0, 2, 1};
+  for (int64_t axis = 3; axis <= b.rank(1); ++axis)
+    order.push_back(axis);
+  FailureOr<Value> sum =
+      contractWindows(b, spreadView(b, *window), b.emit.transpose(w, order), window->getSpatialRank());
+  return failed(sum) ? failure() : finishConvolution(b, *sum);
 }
 
 //===----------------------------------------------------------------------===//
@@ -199,6 +248,7 @@ static LogicalResult lowerCausalConv(Binder &b) {
 ArrayRef<Row> moec::convRows() {
   static const Row rows[] = {
       {"Conv", 11, 28, 2, lowerConv},
+      {"ConvTranspose", 11, 28, 2, lowerConvTranspose},
       {"CausalConvWithState", 1, 1, 2, lowerCausalConv, "com.microsoft"},
   };
   return rows;

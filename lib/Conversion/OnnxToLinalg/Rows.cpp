@@ -5,8 +5,8 @@
 using namespace mlir;
 using namespace moec;
 
-static std::array<ArrayRef<Row>, 10> families() {
-  return {elementwiseRows(), activationRows(), reductionRows(), matmulRows(),       convRows(),
+static std::array<ArrayRef<Row>, 11> families() {
+  return {elementwiseRows(), activationRows(), reductionRows(), matmulRows(),       convRows(),    poolRows(),
           normRows(),        attentionRows(),  shapeRows(),     dataMovementRows(), indexingRows()};
 }
 

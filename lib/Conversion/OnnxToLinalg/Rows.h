@@ -33,6 +33,7 @@ llvm::ArrayRef<Row> dataMovementRows();
 llvm::ArrayRef<Row> indexingRows();
 llvm::ArrayRef<Row> matmulRows();
 llvm::ArrayRef<Row> normRows();
+llvm::ArrayRef<Row> poolRows();
 llvm::ArrayRef<ScalarRow> scalarRows();
 
 class RowTable {

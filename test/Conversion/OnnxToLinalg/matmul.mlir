@@ -50,11 +50,3 @@ func.func @einsum(%x: tensor<?x8xf32>, %y: tensor<4x8x6xf32>) -> tensor<4x?x6xf3
   %0 = onnx.node "Einsum"(%x, %y) {version = 12 : i64, attrs = {equation = "th, ehi -> eti"}} : (tensor<?x8xf32>, tensor<4x8x6xf32>) -> tensor<4x?x6xf32>
   return %0 : tensor<4x?x6xf32>
 }
-
-// A depthwise convolution is one product per tap.
-// CHECK-LABEL: func.func @conv
-// CHECK-COUNT-2: iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]
-func.func @conv(%x: tensor<1x4x?xf32>, %w: tensor<4x1x2xf32>) -> tensor<1x4x?xf32> {
-  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64, attrs = {group = 4 : i64}} : (tensor<1x4x?xf32>, tensor<4x1x2xf32>) -> tensor<1x4x?xf32>
-  return %0 : tensor<1x4x?xf32>
-}

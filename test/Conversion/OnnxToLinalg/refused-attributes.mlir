@@ -64,16 +64,58 @@ func.func @integer_norm(%x: tensor<8xi32>) -> tensor<1xi32> {
 
 // -----
 func.func @auto_pad(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>) -> tensor<1x1x8xf32> {
-  // expected-error @+1 {{attribute auto_pad: expected NOTSET or VALID, found SAME_UPPER}}
-  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64, attrs = {auto_pad = "SAME_UPPER"}} : (tensor<1x1x8xf32>, tensor<1x1x3xf32>) -> tensor<1x1x8xf32>
+  // expected-error @+1 {{attribute auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, found SAME}}
+  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64, attrs = {auto_pad = "SAME"}} : (tensor<1x1x8xf32>, tensor<1x1x3xf32>) -> tensor<1x1x8xf32>
   return %0 : tensor<1x1x8xf32>
 }
 
 // -----
-func.func @window(%x: tensor<1x1x100xf32>, %w: tensor<1x1x65xf32>) -> tensor<1x1x36xf32> {
-  // expected-error @+1 {{expected a window of 1 to 64 elements, found 'tensor<1x1x65xf32>'}}
-  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64} : (tensor<1x1x100xf32>, tensor<1x1x65xf32>) -> tensor<1x1x36xf32>
-  return %0 : tensor<1x1x36xf32>
+func.func @auto_pad_transposed(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>) -> tensor<1x1x8xf32> {
+  // expected-error @+1 {{attribute auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, found SAME}}
+  %0 = onnx.node "ConvTranspose"(%x, %w) {version = 11 : i64, attrs = {auto_pad = "SAME"}} : (tensor<1x1x8xf32>, tensor<1x1x3xf32>) -> tensor<1x1x8xf32>
+  return %0 : tensor<1x1x8xf32>
+}
+
+// -----
+func.func @output_padding(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3xf32>) -> tensor<1x1x10xf32> {
+  // expected-error @+1 {{expected output_padding and output_shape of 1 dimensions}}
+  %0 = onnx.node "ConvTranspose"(%x, %w) {version = 11 : i64, attrs = {output_padding = array<i64: 1, 1>}} : (tensor<1x1x8xf32>, tensor<1x1x3xf32>) -> tensor<1x1x10xf32>
+  return %0 : tensor<1x1x10xf32>
+}
+
+// -----
+func.func @transposed_groups(%x: tensor<1x4x8xf32>, %w: tensor<4x1x2xf32>) -> tensor<1x3x9xf32> {
+  // expected-error @+1 {{group 3 does not divide the channels of 'tensor<4x1x2xf32>'}}
+  %0 = onnx.node "ConvTranspose"(%x, %w) {version = 11 : i64, attrs = {group = 3 : i64}} : (tensor<1x4x8xf32>, tensor<4x1x2xf32>) -> tensor<1x3x9xf32>
+  return %0 : tensor<1x3x9xf32>
+}
+
+// -----
+func.func @no_window(%x: tensor<1x1x8xf32>) -> tensor<1x1x8xf32> {
+  // expected-error @+1 {{expected attribute kernel_shape}}
+  %0 = onnx.node "MaxPool"(%x) {version = 12 : i64} : (tensor<1x1x8xf32>) -> tensor<1x1x8xf32>
+  return %0 : tensor<1x1x8xf32>
+}
+
+// -----
+func.func @window_rank(%x: tensor<1x1x8xf32>) -> tensor<1x1x8xf32> {
+  // expected-error @+1 {{expected an input of rank 3 or more and a window over its spatial dimensions, found 'tensor<1x1x8xf32>' and [2, 2]}}
+  %0 = onnx.node "MaxPool"(%x) {version = 12 : i64, attrs = {kernel_shape = array<i64: 2, 2>}} : (tensor<1x1x8xf32>) -> tensor<1x1x8xf32>
+  return %0 : tensor<1x1x8xf32>
+}
+
+// -----
+func.func @global_rank(%x: tensor<1x8xf32>) -> tensor<1x8xf32> {
+  // expected-error @+1 {{expected rank 3 or more, found 'tensor<1x8xf32>'}}
+  %0 = onnx.node "GlobalMaxPool"(%x) {version = 1 : i64} : (tensor<1x8xf32>) -> tensor<1x8xf32>
+  return %0 : tensor<1x8xf32>
+}
+
+// -----
+func.func @power(%x: tensor<1x1x8xf32>) -> tensor<1x1x1xf32> {
+  // expected-error @+1 {{attribute p: expected a positive number, found 0}}
+  %0 = onnx.node "GlobalLpPool"(%x) {version = 2 : i64, attrs = {p = 0 : i64}} : (tensor<1x1x8xf32>) -> tensor<1x1x1xf32>
+  return %0 : tensor<1x1x1xf32>
 }
 
 // -----

@@ -202,9 +202,16 @@ func.func @eye(%x: tensor<8xf32>) -> tensor<8xf32> {
 
 // -----
 func.func @conv_rank(%x: tensor<8x8xf32>) -> tensor<*xf32> {
-  // expected-error @+1 {{expected input and weight of one rank, at least 3, found 'tensor<8x8xf32>' and 'tensor<8x8xf32>'}}
+  // expected-error @+1 {{expected an input of rank 3 or more and a window over its spatial dimensions, found 'tensor<8x8xf32>' and []}}
   %0 = onnx.node "Conv"(%x, %x) {version = 11 : i64} : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @conv_ranks(%x: tensor<1x1x8xf32>, %w: tensor<1x1x3x3xf32>) -> tensor<1x1x6xf32> {
+  // expected-error @+1 {{expected input and weight of one rank, found 'tensor<1x1x8xf32>' and 'tensor<1x1x3x3xf32>'}}
+  %0 = onnx.node "Conv"(%x, %w) {version = 11 : i64} : (tensor<1x1x8xf32>, tensor<1x1x3x3xf32>) -> tensor<1x1x6xf32>
+  return %0 : tensor<1x1x6xf32>
 }
 
 // -----
