@@ -7,21 +7,24 @@
 using namespace llvm;
 using namespace moec::reader;
 
-std::string moec::reader::describe(const ::onnx::NodeProto &node) {
+/// A node without a name goes by its first output.
+static StringRef nameOf(const ::onnx::NodeProto &node) {
   StringRef name = node.name();
   for (const std::string &output : node.output())
     if (name.empty())
       name = output;
-  return ("node '" + name + "' (" + (isDefaultDomain(node.domain()) ? "" : node.domain() + ".") + node.op_type() + ")")
+  return name;
+}
+
+std::string moec::reader::describe(const ::onnx::NodeProto &node) {
+  return ("node '" + nameOf(node) + "' (" + (isDefaultDomain(node.domain()) ? "" : node.domain() + ".") + node.op_type() + ")")
       .str();
 }
 
 mlir::Location Reporter::getLoc() const { return mlir::FileLineColLoc::get(&context, path, 0, 0); }
 
 mlir::Location Reporter::getLoc(const ::onnx::NodeProto &node) const {
-  if (node.name().empty())
-    return getLoc();
-  return mlir::NameLoc::get(mlir::StringAttr::get(&context, node.name()), getLoc());
+  return mlir::NameLoc::get(mlir::StringAttr::get(&context, nameOf(node)), getLoc());
 }
 
 mlir::InFlightDiagnostic Reporter::error(const ::onnx::NodeProto &node) const {
