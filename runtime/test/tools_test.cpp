@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ protected:
   ToolsTest() : folder(std::filesystem::temp_directory_path() / ("moert_tools_" + std::to_string(getpid()))) {
     std::filesystem::create_directories(folder);
     write("copy.moe", makeCopyProgram().build());
+    write("increment.moe", makeIncrementProgram().build());
     write("successor.moe", makeSuccessorModel().build());
   }
   ~ToolsTest() override { std::filesystem::remove_all(folder); }
@@ -169,6 +171,18 @@ TEST_F(ToolsTest, RunWritesReports) {
   EXPECT_HAS(read("r.json"), "{\"layers\":[");
   ASSERT_EQ(runModel("FOLDER/copy.moe --input x=1x3:random --trace FOLDER/none/t.json"), 1);
   EXPECT_HAS(error, "cannot write");
+}
+
+TEST_F(ToolsTest, TraceNamesKernelsForPerf) {
+  // The kernel is a function of this process: without rows none is called.
+  ASSERT_EQ(run("sh -c 'echo $$; exec " MOE_RUN " FOLDER/increment.moe --input x=0x3:random --trace FOLDER/t.json'"), 0)
+      << error;
+  const std::filesystem::path map = "/tmp/perf-" + std::to_string(std::stol(out)) + ".map";
+  ASSERT_TRUE(std::filesystem::exists(map)) << out;
+  std::ostringstream text;
+  text << std::ifstream(map).rdbuf();
+  std::filesystem::remove(map);
+  EXPECT_TRUE(std::regex_match(text.str(), std::regex("[0-9a-f]+ [0-9a-f]+ increment\n"))) << text.str();
 }
 
 TEST_F(ToolsTest, DumpDescribes) {

@@ -1,6 +1,7 @@
 // The frame of moe-run: options, program, reports, exit status.
 #include "moe_run.h"
 
+#include "perf_map.h"
 #include "routing_report.h"
 #include "trace_report.h"
 
@@ -32,8 +33,10 @@ static void runTool(const RunOptions &options) {
   std::optional<TraceReport> trace;
   if (!options.routingFile.empty())
     routing.emplace(program.get()).attach(session);
-  if (!options.traceFile.empty())
+  if (!options.traceFile.empty()) {
+    writePerfMap(program.get());
     trace.emplace(program.get()).attach(session);
+  }
   (options.prompt ? generate : options.bench ? bench : runOnce)(program.get(), session, options);
   if (routing)
     writeFile(options.routingFile, routing->toJson());

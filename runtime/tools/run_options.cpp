@@ -41,7 +41,7 @@ RunOptions parseRunOptions(int argc, char **argv, std::string &help) {
   line.section("Reports");
   line.flag("json", "report times as one line of JSON", options.json);
   line.text("routing", "FILE", "write which experts each MoE layer chose, as JSON", options.routingFile);
-  line.text("trace", "FILE", "write a Chrome trace of all kernels", options.traceFile);
+  line.text("trace", "FILE", "write a Chrome trace of all kernels, and their names for perf", options.traceFile);
 
   bool wantsHelp = false;
   const std::vector<std::string> arguments = line.parse(argc, argv, wantsHelp);

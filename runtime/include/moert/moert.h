@@ -118,6 +118,18 @@ MOERT_API moert_status_t moert_program_info(const moert_program_t *program, size
                                             const char **out_value);
 // Name of the code variant in use on this processor; of a file without code for it, that of the first variant for GPUs.
 MOERT_API const char *moert_program_variant(const moert_program_t *program);
+
+typedef struct {
+  size_t size;
+  const char *name;
+  const void *code; // where its machine code starts; NULL without code for this processor
+  uint64_t code_size;
+} moert_kernel_info_t;
+
+MOERT_API size_t moert_program_kernel_count(const moert_program_t *program);
+MOERT_API moert_status_t moert_program_kernel(const moert_program_t *program, size_t index,
+                                              moert_kernel_info_t *out_info);
+
 // Bytes of all weights as stored.
 MOERT_API uint64_t moert_program_weight_bytes(const moert_program_t *program);
 

@@ -146,6 +146,19 @@ size_t moert_program_layer_count(const moert_program_t *program) {
   return program ? getArtifact(program).layers.size() : 0;
 }
 
+size_t moert_program_kernel_count(const moert_program_t *program) {
+  return program ? getArtifact(program).kernels.size() : 0;
+}
+
+moert_status_t moert_program_kernel(const moert_program_t *program, size_t index, moert_kernel_info_t *out_info) {
+  return guarded([&]() -> Status {
+    MOERT_TRY(requireArgument(program, "program"));
+    MOERT_TRY(requireIndex("kernel", index, getArtifact(program).kernels.size()));
+    const std::span<const std::byte> code = program->program->getKernelCode(static_cast<uint32_t>(index));
+    return writeInfo(out_info, {0, getArtifact(program).kernels[index].name.c_str(), code.data(), code.size()});
+  });
+}
+
 moert_status_t moert_program_layer(const moert_program_t *program, size_t layer, moert_layer_info_t *out_info) {
   return guarded([&]() -> Status {
     MOERT_TRY(requireArgument(program, "program"));

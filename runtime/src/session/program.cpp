@@ -1,6 +1,8 @@
 // Opening a program.
 #include "session/program.h"
 
+#include <algorithm>
+
 namespace moert {
 
 Status Program::open(const FileSource &source, const moert_program_options_t &options,
@@ -23,6 +25,18 @@ Status Program::open(const FileSource &source, const moert_program_options_t &op
 
 const std::string &Program::getVariantName() const {
   return variant ? variant->name : artifact.gpuVariants.front().name;
+}
+
+// It ends where the next one starts.
+std::span<const std::byte> Program::getKernelCode(uint32_t index) const {
+  if (!variant)
+    return {};
+  const uint64_t begin = variant->entries[index];
+  uint64_t end = variant->image.size();
+  for (uint64_t entry : variant->entries)
+    if (entry > begin)
+      end = std::min(end, entry);
+  return {reinterpret_cast<const std::byte *>(getKernel(index)), end - begin};
 }
 
 std::byte *Program::getWeightData(uint32_t weight) const {

@@ -26,6 +26,8 @@ public:
   // Whether there is code for this processor; only then it may be asked for kernels.
   Status checkCpuCode() const { return variant ? Status::success() : whyNoCpuCode; }
   moert_kernel_fn_t getKernel(uint32_t index) const { return code.getKernel(index); }
+  // The machine code of a kernel for this processor; empty without any.
+  std::span<const std::byte> getKernelCode(uint32_t index) const;
   // Never null, aligned to MOERT_TENSOR_ALIGNMENT.
   std::byte *getWeightData(uint32_t weight) const;
   std::span<const std::byte> getWeightSection() const { return {weightData.data(), weightData.size()}; }
