@@ -13,8 +13,7 @@ using ::onnx::GraphProto;
 using ::onnx::ModelProto;
 using ::onnx::NodeProto;
 
-/// From 4 on an initializer need not be an input.
-static constexpr int64_t minIrVersion = 4, maxIrVersion = ::onnx::IR_VERSION;
+static constexpr int64_t minIrVersion = 3, maxIrVersion = ::onnx::IR_VERSION;
 
 int64_t moec::reader::getOpset(const ModelProto &model, StringRef domain) {
   for (const auto &opset : model.opset_import())
@@ -100,9 +99,17 @@ LogicalResult OperatorCheck::check(const NodeProto &node) const {
   int64_t version = getOpset(model, node.domain());
   if (version == 0)
     return reporter.error(node) << ": the model does not import domain '" << node.domain() << "'";
-  if (!SchemaRegistry::get().GetSchema(node.op_type(), version, node.domain()))
+  const ::onnx::OpSchema *schema = SchemaRegistry::get().GetSchema(node.op_type(), version, node.domain());
+  if (!schema)
     return reporter.error(node) << ": unknown operator in version " << version << " of domain '"
                                 << getDomainName(node.domain()) << "'";
+  if (!isDefaultDomain(node.domain()) || version >= firstWholeOpset)
+    return success();
+  const ::onnx::OpSchema *known = SchemaRegistry::get().GetSchema(node.op_type(), firstWholeOpset, node.domain());
+  if (!known || known->SinceVersion() != schema->SinceVersion())
+    return reporter.error(node) << ": the operator has changed between opset " << version << " and "
+                                << firstWholeOpset << "; convert the model to opset " << firstWholeOpset
+                                << " or later";
   return success();
 }
 

@@ -12,7 +12,9 @@
 namespace moec::reader {
 
 /// Versions of the default domain that we know.
-constexpr int minOpset = 13, maxOpset = 28;
+constexpr int minOpset = 7, maxOpset = 28;
+/// Of an older opset only what has not changed since: rows and recognisers know operators from here on.
+constexpr int firstWholeOpset = 13;
 
 /// Schemas of the default domain from ONNX, some with a more precise shape inference, and those of `com.microsoft` that
 /// exporters emit. Other domains have none.
