@@ -4,6 +4,7 @@
 #include "moec/Conversion/Passes.h"
 #include "moec/Raise/Passes.h"
 #include "moec/Target/Cpu/CpuTarget.h"
+#include "moec/Target/Cuda/CudaTarget.h"
 #include "moec/Transforms/Passes.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -21,9 +22,18 @@ using namespace mlir;
 using namespace moec;
 
 static constexpr llvm::StringLiteral optionalPasses[] = {
-    "moe-raise-gathered-experts", "moe-raise-grouped-experts",   "moe-raise-routers", "moe-raise-norms",
-    "moe-raise-rotary",           "moe-raise-attention",         "moe-place-state",   "moe-form-dense-matmul",
-    "moe-encode-weights",         "linalg-fuse-elementwise-ops", "moe-plan-buffers",
+    "moe-raise-gathered-experts",
+    "moe-raise-grouped-experts",
+    "moe-raise-summed-experts",
+    "moe-raise-routers",
+    "moe-raise-norms",
+    "moe-raise-rotary",
+    "moe-raise-attention",
+    "moe-place-state",
+    "moe-form-dense-matmul",
+    "moe-encode-weights",
+    "linalg-fuse-elementwise-ops",
+    "moe-plan-buffers",
 };
 
 ArrayRef<llvm::StringLiteral> moec::getOptionalPasses() { return optionalPasses; }
@@ -47,6 +57,7 @@ void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options)
   pm.addPass(createCanonicalizerPass());
   addOptional(pm, options, createRaiseGatheredExperts());
   addOptional(pm, options, createRaiseGroupedExperts());
+  addOptional(pm, options, createRaiseSummedExperts());
   // Needs the layers: a router is what their experts and gates come from.
   addOptional(pm, options, createRaiseRouters());
   addOptional(pm, options, createRaiseNorms());
@@ -80,7 +91,10 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
 }
 
 void moec::buildSchedulePipeline(OpPassManager &pm, const PipelineOptions &options) {
-  pm.addPass(createFormKernels());
+  FormKernelsOptions form;
+  if (options.gpu)
+    form.gpu = options.gpu->chip.str();
+  pm.addPass(createFormKernels(form));
   // Extents of dispatches are affine expressions; the step program knows only arithmetic.
   OpPassManager &host = pm.nest<func::FuncOp>();
   host.addPass(createLowerAffinePass());
@@ -100,6 +114,12 @@ void moec::buildLowerPipeline(OpPassManager &pm, const PipelineOptions &options)
   }
   // The nested modules are the variants.
   buildCpuLoweringPipeline(pm.nest<ModuleOp>());
+  if (!options.gpu)
+    return;
+  EmitGpuKernelsOptions emit;
+  emit.gpu = options.gpu->chip.str();
+  pm.addPass(createEmitGpuKernels(emit));
+  buildCudaLoweringPipeline(pm.nest<gpu::GPUModuleOp>());
 }
 
 void moec::buildPipeline(OpPassManager &pm, Stage stage, const PipelineOptions &options) {

@@ -208,6 +208,17 @@ Value WeightBuilder::get(Value value) {
   return weight;
 }
 
+Value WeightBuilder::stack(OpBuilder &builder, ArrayRef<Value> parts) {
+  SmallVector<int64_t> shape(tensorTypeOf(parts.front()).getShape());
+  shape.insert(shape.begin(), 1);
+  Location loc = parts.front().getLoc();
+  SmallVector<Value> rows =
+      llvm::map_to_vector(parts, [&](Value part) { return reshapeWeight(builder, loc, get(part), shape); });
+  Value stacked = rows.size() == 1 ? rows.front() : tensor::ConcatOp::create(builder, loc, /*dim=*/0, rows);
+  made[stacked] = stacked;
+  return stacked;
+}
+
 Value WeightBuilder::build(Value value) {
   if (value.getDefiningOp<moe::LoadWeightOp>())
     return value;

@@ -74,6 +74,9 @@ public:
   /// Squeeze, Unsqueeze, Cast and Identity. Null if it is computed in another way.
   mlir::Value get(mlir::Value value);
 
+  /// The weights `parts`, all of one type and known to get(), along a new first axis.
+  mlir::Value stack(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> parts);
+
 private:
   mlir::Value build(mlir::Value value);
   mlir::Value buildNode(onnx::NodeOp node);

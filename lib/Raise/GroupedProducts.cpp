@@ -40,15 +40,7 @@ static std::optional<std::pair<Value, Value>> matchRowSlice(onnx::NodeOp node) {
   return std::pair(node.getInputs()[1], node.getInputs()[2]);
 }
 
-namespace {
-/// Slice `index` of `source` along its first axis, of extent 1.
-struct Element {
-  Value source;
-  int64_t index;
-};
-} // namespace
-
-static std::optional<Element> matchElement(Value value) {
+std::optional<Element> raise::matchElement(Value value) {
   value = skipShapeChanges(value);
   onnx::NodeOp node = producer(value);
   RankedTensorType type = node && !node.getInputs().empty() ? tensorTypeOf(node.getInputs()[0]) : nullptr;

@@ -12,6 +12,13 @@
 
 namespace moec::raise {
 
+/// Slice `index` of `source` along its first axis, of extent 1.
+struct Element {
+  mlir::Value source;
+  int64_t index;
+};
+std::optional<Element> matchElement(mlir::Value value);
+
 /// Concat over the experts e of rows[ends[e - 1], ends[e]) * weight[e].
 struct GroupedProduct {
   onnx::NodeOp concat;

@@ -400,7 +400,8 @@ struct RaiseRouters : moec::impl::RaiseRoutersBase<RaiseRouters> {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       SmallVector<moe::ExpertsOp> layers;
       function.walk([&](moe::ExpertsOp experts) {
-        if (!experts.getExperts().getDefiningOp<moe::RouteOp>())
+        // Where every expert sees every token there is nothing to select.
+        if (!experts.getExperts().getDefiningOp<moe::RouteOp>() && experts.getForm() != "dense")
           layers.push_back(experts);
       });
       if (layers.empty())

@@ -17,6 +17,13 @@ RoutedExperts::RoutedExperts(const RoutedRegion &region, ActivationMatch match, 
   inner = typeOf(this->down.value).getDimSize(this->down.outByIn ? 2 : 1);
 }
 
+RoutedExperts::RoutedExperts(ActivationMatch match, RoutedSource gate, std::optional<RoutedSource> linear,
+                             RoutedSource down, Value downBias)
+    : activation(std::move(match)), gate(std::move(gate)), down(std::move(down)), linear(std::move(linear)),
+      downBias(downBias) {
+  inner = typeOf(this->down.value).getDimSize(this->down.outByIn ? 2 : 1);
+}
+
 int64_t RoutedExperts::expertCount() const { return typeOf(down.value).getDimSize(0); }
 
 LogicalResult RoutedExperts::check(WeightBuilder &weights, ArrayRef<Type> rowTypes, std::string &reason) const {

@@ -14,6 +14,9 @@ namespace moec::raise {
 class RoutedExperts {
 public:
   RoutedExperts(const RoutedRegion &region, ActivationMatch activation, RoutedSource down, mlir::Value downBias);
+  /// From stacked sources; the activation counts `gate` as source 0 and `linear`, if given, as source 1.
+  RoutedExperts(ActivationMatch activation, RoutedSource gate, std::optional<RoutedSource> linear, RoutedSource down,
+                mlir::Value downBias);
 
   /// Whether weights and biases are constants that fit together and to rows of `rowTypes`; else `reason` says why not.
   mlir::LogicalResult check(WeightBuilder &weights, llvm::ArrayRef<mlir::Type> rowTypes, std::string &reason) const;

@@ -24,6 +24,13 @@ std::optional<RowSpace> RowSpace::create(Value ids, const SymbolicShapes &shapes
   return space;
 }
 
+RowSpace RowSpace::ofTokens(ArrayRef<Extent> tokens) {
+  RowSpace space;
+  space.tokenExtents.assign(tokens.begin(), tokens.end());
+  space.ids = *space.gateLayout(tokens);
+  return space;
+}
+
 /// Gives each axis the next indices whose extents multiply to its own; all indices must be used up.
 std::optional<Layout> RowSpace::group(ArrayRef<Numbered> order, ArrayRef<Extent> extents) const {
   Layout layout;

@@ -26,6 +26,8 @@ public:
   /// `ids` holds the expert of each token and slot. Its last axis is the slot if it has rank 2 or more and a constant
   /// extent; otherwise each token has one slot.
   static std::optional<RowSpace> create(mlir::Value ids, const SymbolicShapes &shapes);
+  /// Tokens without slots, in axes of their own.
+  static RowSpace ofTokens(llvm::ArrayRef<Extent> tokens);
 
   int64_t slotCount() const { return slots; }
   llvm::ArrayRef<Extent> tokens() const { return tokenExtents; }

@@ -31,7 +31,8 @@ std::optional<GatheredWeight> raise::matchGatheredWeight(Value value, int64_t ra
     return std::nullopt;
   Value weight = node.getInput(0), indices = node.getInput(1);
   RankedTensorType type = tensorTypeOf(weight), indicesType = tensorTypeOf(indices);
-  if (!type || !indicesType || type.getRank() != rank || !type.hasStaticShape() ||
+  // A scalar index picks the weight of one expert for all rows.
+  if (!type || !indicesType || indicesType.getRank() == 0 || type.getRank() != rank || !type.hasStaticShape() ||
       !isa<FloatType>(type.getElementType()))
     return std::nullopt;
   if (node.is("Gather")
@@ -79,7 +80,7 @@ int64_t RoutedRegion::addSource(RoutedSource source) {
   return sources.size() - 1;
 }
 
-static bool isElementwiseNode(onnx::NodeOp node) {
+bool raise::isElementwiseNode(onnx::NodeOp node) {
   static const llvm::StringSet<> names = {"Add",   "Sub",        "Mul",  "Div",  "Pow",  "Neg",      "Sigmoid",
                                           "Tanh",  "Erf",        "Exp",  "Relu", "Gelu", "FastGelu", "QuickGelu",
                                           "Swish", "Reciprocal", "Clip", "Min",  "Max",  "Split",    "Slice"};
@@ -113,10 +114,10 @@ std::optional<RoutedValue> RoutedRegion::evaluate(Value value) {
 }
 
 std::optional<RoutedValue> RoutedRegion::evaluateNew(Value value) {
-  if (std::optional<double> constant = constantSplat(value))
-    return RoutedValue{Layout(), pool.constant(*constant)};
   if (std::optional<RoutedValue> bias = evaluateBias(value))
     return bias;
+  if (std::optional<double> constant = constantSplat(value))
+    return RoutedValue{Layout(), pool.constant(*constant)};
   onnx::NodeOp node = producer(value);
   if (node && (products.contains(node) || dependsOnProduct(value)))
     return evaluateNode(node, value);
@@ -361,6 +362,11 @@ std::optional<Layout> RoutedRegion::layoutOfWeight(Value value) const {
 }
 
 std::optional<RoutedValue> RoutedRegion::evaluateBias(Value value) {
+  if (rowBiases.contains(value)) {
+    Layout layout = space.idsLayout();
+    layout.push_back(AxisIndices{FeatureIndex});
+    return RoutedValue{layout, pool.column(addSource({.kind = RoutedSource::Bias, .value = value}))};
+  }
   Value below = value;
   for (onnx::NodeOp node = producer(below); node && isViewNode(node); node = producer(below))
     below = node.getInputs()[0];
@@ -423,7 +429,8 @@ std::optional<RoutedValue> RoutedRegion::evaluateInput(Value value) {
   return fail("the rows of the input cannot be proven to be the tokens of the expert ids");
 }
 
-std::optional<RoutedValue> RoutedRegion::evaluateRowProduct(Value weight, Value data) {
+std::optional<RoutedValue> RoutedRegion::evaluateRowProduct(const RowProduct &product) {
+  auto [weight, data, bias, outByIn] = product;
   Layout layout = space.idsLayout();
   layout.push_back(AxisIndices{FeatureIndex});
   std::optional<RoutedValue> input =
@@ -434,15 +441,15 @@ std::optional<RoutedValue> RoutedRegion::evaluateRowProduct(Value weight, Value 
     return std::nullopt;
   if (input->layout != layout)
     return fail("the rows between the products are not one per token and slot");
-  RoutedSource source{.kind = RoutedSource::Product, .value = weight, .data = input->expression};
-  source.outByIn = false;
-  source.columns = tensorTypeOf(weight).getDimSize(2);
+  RoutedSource source{.kind = RoutedSource::Product, .value = weight, .bias = bias, .data = input->expression};
+  source.outByIn = outByIn;
+  source.columns = tensorTypeOf(weight).getShape().take_back(2)[outByIn ? 0 : 1];
   return RoutedValue{layout, pool.column(addSource(source))};
 }
 
 std::optional<RoutedValue> RoutedRegion::evaluateProduct(onnx::NodeOp node) {
   if (auto found = rowProducts.find(node); found != rowProducts.end())
-    return evaluateRowProduct(found->second.first, found->second.second);
+    return evaluateRowProduct(found->second);
   ExpertProduct product = *matchExpertProduct(node);
   unsigned dataOperand = product.dataOperand;
   std::optional<Layout> weight = layoutOfWeight(node.getInputs()[1 - dataOperand]);

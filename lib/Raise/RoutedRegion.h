@@ -30,6 +30,9 @@ struct ExpertProduct {
 };
 std::optional<ExpertProduct> matchExpertProduct(onnx::NodeOp node);
 
+/// Whether a node computes each element of its results from the elements at the same place, or picks some of them.
+bool isElementwiseNode(onnx::NodeOp node);
+
 /// The value below Reshape, Squeeze, Unsqueeze, Flatten, Identity and Cast.
 mlir::Value skipReshapes(mlir::Value value);
 
@@ -44,6 +47,13 @@ struct RoutedSource {
   bool outByIn = true;
   int64_t columns = 0;
   ScalarId data = 0;
+};
+
+/// A product of rows with the matrix of their expert.
+struct RowProduct {
+  mlir::Value weight, data;
+  mlir::Value bias = {};
+  bool outByIn = false;
 };
 
 struct RoutedValue {
@@ -62,6 +72,13 @@ public:
   void addRowProduct(mlir::Operation *node, mlir::Value weight, mlir::Value data) {
     rowProducts[node] = {weight, data};
   }
+  /// The same for a region of one expert, whose weights are matrices.
+  void addRowProduct(mlir::Operation *node, RowProduct product) {
+    products.insert(node);
+    rowProducts[node] = product;
+  }
+  /// Declares that `bias` holds one number per feature of the only expert.
+  void addRowBias(mlir::Value bias) { rowBiases.insert(bias); }
 
   const RowSpace &rows() const { return space; }
   ScalarExpressions &expressions() { return pool; }
@@ -96,7 +113,7 @@ private:
   std::optional<RoutedValue> evaluateSlice(onnx::NodeOp node);
   std::optional<RoutedValue> evaluateSplit(onnx::NodeOp node, unsigned result);
   std::optional<RoutedValue> evaluateInput(mlir::Value value);
-  std::optional<RoutedValue> evaluateRowProduct(mlir::Value weight, mlir::Value data);
+  std::optional<RoutedValue> evaluateRowProduct(const RowProduct &product);
   std::optional<RoutedValue> tokensBelow(mlir::Value value);
   std::optional<Layout> layoutOfIds(mlir::Value value) const;
   std::optional<Layout> layoutOfWeight(mlir::Value value) const;
@@ -107,8 +124,8 @@ private:
   mlir::Value ids;
   const SymbolicShapes &shapes;
   llvm::SmallDenseSet<mlir::Operation *> products;
-  /// Weight and data.
-  llvm::DenseMap<mlir::Operation *, std::pair<mlir::Value, mlir::Value>> rowProducts;
+  llvm::DenseMap<mlir::Operation *, RowProduct> rowProducts;
+  llvm::SmallDenseSet<mlir::Value> rowBiases;
   ScalarExpressions pool;
   std::vector<RoutedSource> sources;
   mlir::Value gateValue;

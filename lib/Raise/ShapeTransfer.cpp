@@ -55,8 +55,17 @@ std::optional<Extents> SymbolicShapes::Transfer::shape(unsigned result) const {
     return gather();
   if (op == "MatMul" || op == "Gemm")
     return matmul();
-  if (op.starts_with("Reduce"))
+  if (op.starts_with("Reduce") || op == "ArgMax" || op == "ArgMin")
     return reduce();
+  if (op == "OneHot") {
+    std::optional<Extents> extents = copy(in(0));
+    std::optional<ArrayRef<Extent>> depth = valuesOf(1);
+    std::optional<int64_t> axis = extents ? normalizeAxis(node.getInt("axis", -1), extents->size() + 1) : std::nullopt;
+    if (!axis || !depth || depth->size() != 1)
+      return std::nullopt;
+    extents->insert(extents->begin() + *axis, depth->front());
+    return extents;
+  }
   if (op == "ConstantOfShape")
     return copy(valuesOf(0));
   if (op == "Range") {
@@ -307,6 +316,9 @@ std::optional<Extents> SymbolicShapes::Transfer::matmul() const {
 std::optional<Extents> SymbolicShapes::Transfer::reduce() const {
   std::optional<Extents> result = copy(in(0));
   std::optional<SmallVector<int64_t>> axes = result ? constantAxes(node, result->size()) : std::nullopt;
+  if (result && node.getOpType().starts_with("Arg"))
+    if (std::optional<int64_t> axis = normalizeAxis(node.getInt("axis", 0), result->size()))
+      axes = SmallVector<int64_t>{*axis};
   if (!axes)
     return std::nullopt;
   for (int64_t axis : llvm::reverse(*axes)) {

@@ -51,6 +51,20 @@ def RaiseGroupedExperts : Raise_Pass<"moe-raise-grouped-experts"> {
   }];
 }
 
+def RaiseSummedExperts : Raise_Pass<"moe-raise-summed-experts"> {
+  let summary = "turns a sum over experts that are spelt out one by one into moe.experts";
+  let description = [{
+    Recognises loops over the experts that a trace has unrolled, with the tokens of each gathered and scattered back, and
+    experts that see every token and are masked by their gates. The weights of the experts are stacked. Each sum that
+    resembles this form and is left as it is gets a remark with the reason.
+    ```mlir
+    %g0 = onnx.node "Slice"(%gates, …); %t0 = onnx.node "Mul"(%expert0, %g0); … %y = onnx.node "Add"(%sum, %t7)
+    // becomes
+    %y = moe.experts %x routed(%ids, %gates) w1 %w1 w2 %w2 w3 %w3 activation(<kind = swiglu, layout = separate>)
+    ```
+  }];
+}
+
 def RaiseRouters : Raise_Pass<"moe-raise-routers"> {
   let summary = "turns the scoring and selection in front of moe.experts into moe.route";
   let description = [{

@@ -1,0 +1,183 @@
+//===- ExpertTerms.cpp - what a sum over experts adds up --------------------===//
+
+#include "ExpertTerms.h"
+#include "RoutedRegion.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::raise;
+
+namespace {
+class TermCollector {
+public:
+  explicit TermCollector(ExpertSum &sum) : sum(sum) {}
+
+  /// Decomposes the value of `node`; false if it is no sum.
+  bool visitNode(onnx::NodeOp node);
+
+private:
+  void visit(Value value);
+  bool visitScatter(onnx::NodeOp node);
+  bool visitWhere(onnx::NodeOp node);
+  bool visitStack(onnx::NodeOp node);
+
+  ExpertSum &sum;
+};
+} // namespace
+
+/// Whether a partial sum has no use besides the next ones.
+static bool isOnlyAddedTo(Value value) {
+  llvm::SmallDenseSet<Operation *> readers;
+  for (Operation *user : value.getUsers()) {
+    auto node = dyn_cast<onnx::NodeOp>(user);
+    if (node && node.is("Shape"))
+      continue;
+    // index_add looks at the shape of one row of its target.
+    onnx::NodeOp only = node && node.is("Slice") ? onlyReader(node.getResult(0)) : onnx::NodeOp();
+    if (node && node.is("Slice") && !only && llvm::all_of(node->getUsers(), [](Operation *reader) {
+          auto shape = dyn_cast<onnx::NodeOp>(reader);
+          return shape && shape.is("Shape");
+        }))
+      continue;
+    readers.insert(user);
+  }
+  if (readers.size() <= 1)
+    return true;
+  // Where(mask, sum + term, sum) reads it twice.
+  return readers.size() == 2 && llvm::any_of(readers, [&](Operation *reader) {
+           auto where = dyn_cast<onnx::NodeOp>(reader);
+           return where && where.is("Where") && where.getInputs()[2] == value &&
+                  llvm::any_of(readers, [&](Operation *other) {
+                    return other != reader && other == where.getInputs()[1].getDefiningOp();
+                  });
+         });
+}
+
+void TermCollector::visit(Value value) {
+  if (filledWith(value) == 0.0) {
+    sum.zeros.push_back(value);
+    return;
+  }
+  if (onnx::NodeOp node = producer(value); node && isOnlyAddedTo(value) && visitNode(node)) {
+    sum.inner.push_back(node);
+    return;
+  }
+  sum.terms.push_back({value});
+}
+
+/// The index below Unsqueeze and an Expand to the shape of the updates.
+static Value rowsOfExpandedIndex(Value index) {
+  if (onnx::NodeOp expand = producer(index, "Expand")) {
+    onnx::NodeOp unsqueeze = producer(expand.getInputs()[0], "Unsqueeze");
+    RankedTensorType type = unsqueeze ? tensorTypeOf(unsqueeze.getResult(0)) : nullptr;
+    if (type && type.getRank() == 2 && type.getDimSize(1) == 1)
+      return unsqueeze.getInputs()[0];
+  }
+  return {};
+}
+
+// ScatterND(sum, index, term, add), ScatterElements(sum, index as wide as the term, term, add or, over zeros, none)
+bool TermCollector::visitScatter(onnx::NodeOp node) {
+  Value into = node.getInputs()[0], index = node.getInputs()[1], updates = node.getInputs()[2];
+  RankedTensorType type = tensorTypeOf(into), indexType = tensorTypeOf(index), updateType = tensorTypeOf(updates);
+  StringRef reduction = node.getString("reduction", "none");
+  if (!type || !indexType || !updateType || type.getRank() != 2 || updateType.getRank() != 2 ||
+      updateType.getDimSize(1) != type.getDimSize(1) || type.isDynamicDim(1))
+    return false;
+  if (node.is("ScatterND")) {
+    if (indexType.getRank() != 2 || indexType.getDimSize(1) != 1)
+      return false;
+  } else {
+    index = normalizeAxis(node.getInt("axis", 0), 2) == 0 ? rowsOfExpandedIndex(index) : Value();
+    if (!index)
+      return false;
+    // Each row of an Expand is the row it was, or all are the only one; so are those of the index.
+    if (onnx::NodeOp expand = producer(updates, "Expand"); expand && reduction == "none")
+      updates = expand.getInputs()[0];
+  }
+  bool overwrites = reduction == "none" && filledWith(into) == 0.0;
+  if (reduction != "add" && !overwrites)
+    return false;
+  sum.terms.push_back({.value = updates, .tokenIndex = index});
+  visit(into);
+  return true;
+}
+
+// Where(gate > 0, sum + term, sum)
+bool TermCollector::visitWhere(onnx::NodeOp node) {
+  onnx::NodeOp greater = producer(node.getInputs()[0], "Greater"), add = producer(node.getInputs()[1], "Add");
+  Value before = node.getInputs()[2], term;
+  auto isBefore = [&](Value operand) { return operand == before; };
+  if (!greater || filledWith(greater.getInputs()[1]) != 0.0 || !add || !splitCommutative(add, isBefore, term) ||
+      term == before || tensorTypeOf(term) != tensorTypeOf(node.getResult(0)))
+    return false;
+  sum.terms.push_back({.value = term, .positiveGate = greater.getInputs()[0]});
+  sum.inner.push_back(add);
+  visit(before);
+  return true;
+}
+
+// ReduceSum over the axis along which the experts are concatenated, [T, E, H] or [E, T, H], times a gate per expert.
+bool TermCollector::visitStack(onnx::NodeOp node) {
+  onnx::NodeOp product = producer(node.getInputs()[0], "Mul");
+  RankedTensorType type = product ? tensorTypeOf(product.getResult(0)) : nullptr;
+  std::optional<SmallVector<int64_t>> axes = type ? constantAxes(node, type.getRank()) : std::nullopt;
+  if (!axes || axes->size() != 1 || node.getInt("keepdims", 1) != 0 || type.getRank() < 3)
+    return false;
+  int64_t axis = axes->front(), rank = type.getRank();
+  Value gates;
+  onnx::NodeOp concat;
+  auto isConcat = [&](Value operand) { return (concat = producer(operand, "Concat")) != nullptr; };
+  if (!splitCommutative(product, isConcat, gates) || normalizeAxis(concat.getInt("axis", 0), rank) != axis ||
+      tensorTypeOf(concat.getResult(0)).getRank() != rank || (axis != rank - 2 && axis != 0))
+    return false;
+  auto unsqueezeAt = [&](Value value, int64_t at) {
+    onnx::NodeOp unsqueeze = producer(value, "Unsqueeze");
+    std::optional<SmallVector<int64_t>> inserted =
+        unsqueeze ? constantAxes(unsqueeze, tensorTypeOf(value).getRank()) : std::nullopt;
+    return inserted && *inserted == SmallVector<int64_t>{at} && tensorTypeOf(value).getRank() == rank
+               ? unsqueeze.getInputs()[0]
+               : Value();
+  };
+  Value matrix = unsqueezeAt(gates, rank - 1);
+  if (axis != rank - 2 && matrix) {
+    onnx::NodeOp transpose = producer(matrix, "Transpose");
+    bool isSwap = transpose && rank == 3 &&
+                  transpose.getInts("perm").value_or(SmallVector<int64_t>{1, 0}) == SmallVector<int64_t>{1, 0};
+    matrix = isSwap ? transpose.getInputs()[0] : Value();
+  }
+  RankedTensorType matrixType = matrix ? tensorTypeOf(matrix) : nullptr;
+  if (!matrixType || matrixType.getShape().back() != static_cast<int64_t>(concat.getInputs().size()))
+    return false;
+  for (auto [expert, part] : llvm::enumerate(concat.getInputs())) {
+    Value value = unsqueezeAt(part, axis);
+    if (!value)
+      return false;
+    sum.terms.push_back({.value = value, .gateMatrix = matrix, .expert = static_cast<int64_t>(expert)});
+  }
+  return true;
+}
+
+bool TermCollector::visitNode(onnx::NodeOp node) {
+  if (!node.getDomain().empty() || node->getNumResults() != 1 || !tensorTypeOf(node.getResult(0)) ||
+      !isa<FloatType>(tensorTypeOf(node.getResult(0)).getElementType()))
+    return false;
+  if (node.is("Add") || node.is("Sum")) {
+    for (Value input : node.getInputs())
+      visit(input);
+    return true;
+  }
+  if (node.is("ScatterND") || node.is("ScatterElements"))
+    return visitScatter(node);
+  if (node.is("Where"))
+    return visitWhere(node);
+  return node.is("ReduceSum") && visitStack(node);
+}
+
+std::optional<ExpertSum> ExpertSum::of(onnx::NodeOp root) {
+  ExpertSum sum;
+  if (!TermCollector(sum).visitNode(root))
+    return std::nullopt;
+  sum.root = root.getResult(0);
+  return sum;
+}
