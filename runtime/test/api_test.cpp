@@ -47,7 +47,7 @@ TEST(Api, KnowsOlderOptions) {
   moert_program_close(program);
   options.size = sizeof(options) + 8;
   EXPECT_FAILS(moert_program_open_memory(file.data(), file.size(), &options, &program), MOERT_INVALID_ARGUMENT,
-               "options of 32 bytes, expected at most 24");
+               "options of 40 bytes, expected at most 32");
   options = MOERT_PROGRAM_OPTIONS_INIT;
   options.load = 2;
   EXPECT_FAILS(moert_program_open_memory(file.data(), file.size(), &options, &program), MOERT_INVALID_ARGUMENT,

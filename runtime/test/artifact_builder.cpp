@@ -205,6 +205,36 @@ Bytes ArtifactBuilder::build(const std::map<uint32_t, Bytes> &sections,
   return file;
 }
 
+static std::pair<Bytes, Bytes> makeKeys(uint8_t key) {
+  std::pair<Bytes, Bytes> keys = {Bytes(crypto_sign_ed25519_PUBLICKEYBYTES), Bytes(crypto_sign_ed25519_SECRETKEYBYTES)};
+  unsigned char seed[crypto_sign_ed25519_SEEDBYTES];
+  std::memset(seed, key, sizeof(seed));
+  crypto_sign_ed25519_seed_keypair(reinterpret_cast<unsigned char *>(keys.first.data()),
+                                   reinterpret_cast<unsigned char *>(keys.second.data()), seed);
+  return keys;
+}
+
+Bytes ArtifactBuilder::getPublicKey(uint8_t key) { return makeKeys(key).first; }
+
+// The seal is the last section.
+Bytes ArtifactBuilder::buildSigned(uint8_t key) const {
+  std::map<uint32_t, Bytes> sections = getSections();
+  sections[MOERT_SECTION_SEAL].resize(sizeof(moert_seal_t));
+  Bytes file = build(sections);
+  const size_t tableEnd = sizeof(moert_file_header_t) + sections.size() * sizeof(moert_section_t);
+  Bytes message(file.begin(), file.begin() + static_cast<ptrdiff_t>(tableEnd));
+  std::memset(message.data() + offsetof(moert_file_header_t, table_hash), 0, 32);
+  std::memset(message.data() + tableEnd - 32, 0, 32); // the hash of the seal
+  const auto [publicKey, secretKey] = makeKeys(key);
+  moert_seal_t seal;
+  std::memcpy(seal.public_key, publicKey.data(), publicKey.size());
+  crypto_sign_ed25519_detached(seal.signature, nullptr, reinterpret_cast<const unsigned char *>(message.data()),
+                               message.size(), reinterpret_cast<const unsigned char *>(secretKey.data()));
+  std::memcpy(file.data() + file.size() - sizeof(seal), &seal, sizeof(seal));
+  rehash(file);
+  return file;
+}
+
 void ArtifactBuilder::rehash(Bytes &file) {
   moert_file_header_t header;
   if (file.size() < sizeof(header))

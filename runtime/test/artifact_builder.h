@@ -66,6 +66,9 @@ public:
   // Table, hashes and padding around any sections. Several of one type: `more`.
   static Bytes build(const std::map<uint32_t, Bytes> &sections,
                      const std::vector<std::pair<uint32_t, Bytes>> &more = {});
+  // Signed with the Ed25519 key of a seed that is `key` in each byte; getPublicKey tells the other half.
+  Bytes buildSigned(uint8_t key) const;
+  static Bytes getPublicKey(uint8_t key);
   // Makes the hash of the section table right again after a change of table or sections.
   static void rehash(Bytes &file);
 

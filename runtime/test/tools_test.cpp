@@ -185,6 +185,33 @@ TEST_F(ToolsTest, TraceNamesKernelsForPerf) {
   EXPECT_TRUE(std::regex_match(text.str(), std::regex("[0-9a-f]+ [0-9a-f]+ increment\n"))) << text.str();
 }
 
+TEST_F(ToolsTest, RequiresASignature) {
+  write("signed.moe", makeCopyProgram().buildSigned(1));
+  const Bytes key = ArtifactBuilder::getPublicKey(1);
+  write("right", key);
+  write("wrong", ArtifactBuilder::getPublicKey(2));
+  std::string digits;
+  for (std::byte byte : key) {
+    digits += "0123456789abcdef"[std::to_integer<int>(byte) >> 4];
+    digits += "0123456789abcdef"[std::to_integer<int>(byte) & 15];
+  }
+  std::ofstream(path("digits")) << digits << "\n";
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/signed.moe --verify --public-key FOLDER/digits"), 0) << error;
+  EXPECT_HAS(out, "signed by    " + digits);
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/signed.moe --json"), 0) << error;
+  EXPECT_HAS(out, "\"signed_by\":\"" + digits + "\"");
+  const std::string input = " --input x=1x3:random ";
+  EXPECT_EQ(runModel("FOLDER/signed.moe --public-key FOLDER/right" + input), 0) << error;
+  EXPECT_EQ(runModel("FOLDER/signed.moe --public-key FOLDER/wrong" + input), 1);
+  EXPECT_HAS(error, "signed.moe: the file is signed by another key, " + digits);
+  EXPECT_EQ(run(MOE_DUMP " FOLDER/copy.moe --public-key FOLDER/right"), 1);
+  EXPECT_HAS(error, "copy.moe: the file is not signed");
+  EXPECT_EQ(run(MOE_DUMP " FOLDER/copy.moe --public-key FOLDER/copy.moe"), 1);
+  EXPECT_HAS(error, "is no public key: expected 32 bytes or 64 hexadecimal digits, found");
+  EXPECT_EQ(runModel("FOLDER/copy.moe --public-key FOLDER/none" + input), 1);
+  EXPECT_HAS(error, "cannot read");
+}
+
 TEST_F(ToolsTest, DumpDescribes) {
   ASSERT_EQ(run(MOE_DUMP " FOLDER/successor.moe --verify --step"), 0) << error;
   EXPECT_HAS(out, "input_dim r0 %input_ids 1");

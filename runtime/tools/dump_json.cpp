@@ -1,5 +1,6 @@
 // The description of a file for programs.
 #include "artifact/hash.h"
+#include "artifact/seal.h"
 #include "devices/cpu/cpu_features.h"
 #include "dump.h"
 #include "element_type.h"
@@ -125,6 +126,8 @@ std::string dumpJson(const Artifact &artifact) {
   for (const auto &[key, value] : artifact.info)
     json.member(key, value);
   json.endObject();
+  if (const moert_seal_t *seal = getSeal(artifact.container))
+    json.newLine().member("signed_by", formatHash(seal->public_key));
   writeSections(json, artifact);
   writeTensors(json, artifact, "inputs", artifact.inputs);
   writeTensors(json, artifact, "outputs", artifact.outputs);

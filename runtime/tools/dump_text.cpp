@@ -1,5 +1,6 @@
 // The description of a file for people.
 #include "artifact/hash.h"
+#include "artifact/seal.h"
 #include "devices/cpu/cpu_features.h"
 #include "dump.h"
 #include "element_type.h"
@@ -81,6 +82,8 @@ void TextDump::dumpHeader() {
        static_cast<unsigned long long>(header.file_size));
   for (const auto &[key, value] : artifact.info)
     line("  %-12s %s", key.c_str(), value.c_str());
+  if (const moert_seal_t *seal = getSeal(artifact.container))
+    line("  %-12s %s", "signed by", formatHash(seal->public_key).c_str());
 }
 
 void TextDump::dumpSections() {

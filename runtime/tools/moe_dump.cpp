@@ -3,6 +3,7 @@
 
 #include "command_line.h"
 #include "dump.h"
+#include "key_file.h"
 #include "tool_error.h"
 
 #include <cstdio>
@@ -22,11 +23,13 @@ static void verify(const FileSource &source, const Artifact &artifact, const std
 }
 
 static void runTool(int argc, char **argv) {
+  std::string publicKeyFile;
   bool wantsHelp = false, wantsVerify = false, wantsJson = false, wantsSteps = false;
   CommandLine line("moe-dump FILE.moe [options]",
                    "Checks a .moe file and describes it: sections, signature, MoE layers, weights, kernels.");
   line.section("Options");
   line.flag("verify", "also check the hash of the weights, which reads all of them", wantsVerify);
+  line.text("public-key", "FILE", "refuse a file that is not signed with this Ed25519 key", publicKeyFile);
   line.flag("json", "describe the file as JSON", wantsJson);
   line.flag("step", "print the step program", wantsSteps);
   const std::vector<std::string> arguments = line.parse(argc, argv, wantsHelp);
@@ -41,7 +44,8 @@ static void runTool(int argc, char **argv) {
   FileSource source;
   Artifact artifact;
   require(source.open(path.c_str()), path);
-  require(readArtifact(source, artifact), path);
+  const std::array<uint8_t, 32> key = publicKeyFile.empty() ? std::array<uint8_t, 32>{} : readPublicKey(publicKeyFile);
+  require(readArtifact(source, publicKeyFile.empty() ? nullptr : key.data(), artifact), path);
   if (wantsVerify)
     verify(source, artifact, path);
   if (wantsJson || !wantsSteps)

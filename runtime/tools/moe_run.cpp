@@ -1,6 +1,7 @@
 // The frame of moe-run: options, program, reports, exit status.
 #include "moe_run.h"
 
+#include "key_file.h"
 #include "perf_map.h"
 #include "routing_report.h"
 #include "trace_report.h"
@@ -15,6 +16,11 @@ ProgramHandle openProgram(const RunOptions &options) {
   opening.load = options.load == "read" ? MOERT_LOAD_READ : MOERT_LOAD_MAP;
   opening.verify = options.verify;
   opening.variant = options.variant.empty() ? nullptr : options.variant.c_str();
+  std::array<uint8_t, 32> key;
+  if (!options.publicKeyFile.empty()) {
+    key = readPublicKey(options.publicKeyFile);
+    opening.require_signature = key.data();
+  }
   moert_program_t *program = nullptr;
   check(moert_program_open(options.file.c_str(), &opening, &program));
   return ProgramHandle(program);

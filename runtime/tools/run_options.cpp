@@ -17,6 +17,7 @@ RunOptions parseRunOptions(int argc, char **argv, std::string &help) {
   line.count("threads", "N", "threads, including the main one (default: one per processor)", options.threads);
   line.text("load", "map|read", "map weights from the file or read them into memory (default: map)", options.load);
   line.flag("verify", "check the hash of the weights first", options.verify);
+  line.text("public-key", "FILE", "run only a model signed with this Ed25519 key", options.publicKeyFile);
   line.section("One run");
   line.list("input", "NAME=SPEC",
             "an input: @FILE.npy, or 2x3:random[:SEED] for floating-point values\n"

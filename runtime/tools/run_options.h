@@ -20,6 +20,7 @@ struct RunOptions {
   bool bench = false;
   int64_t prefill = 512, decode = 64, repeat = 3;
   bool json = false, verify = false;
+  std::string publicKeyFile; // empty: any file may run
   std::string routingFile, traceFile;
 };
 

@@ -12,7 +12,7 @@
 //   Options     Option and info structures start with their size, so that they can grow: set it to sizeof the
 //               structure, or start from the _INIT macro. NULL options mean the defaults; so does a zero field.
 //   Trust       A .moe file contains machine code that runs with the rights of the process. Hashes detect damage, not
-//               malice: open only files you trust.
+//               malice: open only files you trust, or require a signature (moert_program_options_t).
 #ifndef MOERT_MOERT_H
 #define MOERT_MOERT_H
 
@@ -46,7 +46,8 @@ typedef enum {
   MOERT_BUFFER_TOO_SMALL = 7, // an output does not fit the caller's buffer
   MOERT_RUN_FAILED = 8,       // the program found something it cannot process
   MOERT_CANCELLED = 9,
-  MOERT_BUSY = 10 // the session is in another call
+  MOERT_BUSY = 10,     // the session is in another call
+  MOERT_UNTRUSTED = 11 // the file is not signed by the key that was asked for
 } moert_status_t;
 
 // Version of the library as MAJOR * 10000 + MINOR * 100 + PATCH, and as text.
@@ -77,9 +78,13 @@ typedef struct {
   uint32_t load;       // MOERT_LOAD_*
   uint32_t verify;     // non-zero: also check the hash of the weights, which reads all of them
   const char *variant; // name of the code variant to use; NULL: the first that this processor can run
+  // An Ed25519 public key of 32 bytes: open only files that are signed with its secret key; NULL: any file. The
+  // signature covers code and tables, which are checked before they are used, and the hash of the weights: their bytes
+  // are checked only with `verify` or by moert_program_verify, and with MOERT_LOAD_MAP may still change afterwards.
+  const uint8_t *require_signature;
 } moert_program_options_t;
 #define MOERT_PROGRAM_OPTIONS_INIT                                                                                     \
-  { sizeof(moert_program_options_t), 0, 0, NULL }
+  { sizeof(moert_program_options_t), 0, 0, NULL, NULL }
 
 MOERT_API moert_status_t moert_program_open(const char *path, const moert_program_options_t *options,
                                             moert_program_t **out_program);
@@ -130,6 +135,9 @@ MOERT_API size_t moert_program_kernel_count(const moert_program_t *program);
 MOERT_API moert_status_t moert_program_kernel(const moert_program_t *program, size_t index,
                                               moert_kernel_info_t *out_info);
 
+// The Ed25519 public key of 32 bytes that the file is signed with; NULL if it is not signed. Anyone can sign with some
+// key: what matters is whose it is.
+MOERT_API const uint8_t *moert_program_signer(const moert_program_t *program);
 // Bytes of all weights as stored.
 MOERT_API uint64_t moert_program_weight_bytes(const moert_program_t *program);
 

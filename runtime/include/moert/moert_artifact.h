@@ -11,8 +11,8 @@
 //
 // Exactly one section of each type exists, except those of code: one MOERT_SECTION_CODE per variant for CPUs and one
 // MOERT_SECTION_GPU_CODE per variant for GPUs, at least one in all, in order of preference (the first that a device can
-// run is used); MOERT_SECTION_READS may be absent. A reader ignores section types it does not know. Bytes of the file
-// outside header, table and sections are zero.
+// run is used); MOERT_SECTION_READS and MOERT_SECTION_SEAL may be absent. A reader ignores section types it does not
+// know. Bytes of the file outside header, table and sections are zero.
 //
 // References into another section are indices or {offset, size} pairs relative to that section's start. A reader checks
 // every one of them, by subtraction, before use; it copies all sections except MOERT_SECTION_WEIGHT_DATA, verifies the
@@ -65,6 +65,7 @@ enum {
   MOERT_SECTION_TOKENIZER = 14,  // moert_tokenizer_t, then optional bytes
   MOERT_SECTION_GPU_CODE = 15,   // moert_gpu_code_t, then entries, images, PTX and the images' bytes
   MOERT_SECTION_READS = 16,      // moert_task_reads_t[]: which bytes the tasks of kernels read
+  MOERT_SECTION_SEAL = 17,       // moert_seal_t: who signed the file
 };
 
 typedef struct {
@@ -74,6 +75,14 @@ typedef struct {
   uint64_t size;
   uint8_t hash[32];
 } moert_section_t;               // 56 bytes
+
+// An Ed25519 signature of header and section table as they lie in the file, with zeroes in place of `table_hash` in the
+// header and of `hash` in the entry of the seal itself. The table has the hash of each other section, so everything in
+// the file is covered; a reader refuses a file whose seal does not match.
+typedef struct {
+  uint8_t public_key[32];
+  uint8_t signature[64];
+} moert_seal_t;
 
 typedef struct {
   uint32_t offset, size;

@@ -61,6 +61,8 @@ const char *moert_status_name(moert_status_t status) {
     return "cancelled";
   case MOERT_BUSY:
     return "busy";
+  case MOERT_UNTRUSTED:
+    return "untrusted";
   }
   return "unknown status";
 }

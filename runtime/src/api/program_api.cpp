@@ -1,5 +1,6 @@
 // Programs in the C API.
 #include "api/boundary.h"
+#include "artifact/seal.h"
 
 #include <algorithm>
 
@@ -144,6 +145,11 @@ moert_status_t moert_program_weight(const moert_program_t *program, size_t index
 
 size_t moert_program_layer_count(const moert_program_t *program) {
   return program ? getArtifact(program).layers.size() : 0;
+}
+
+const uint8_t *moert_program_signer(const moert_program_t *program) {
+  const moert_seal_t *seal = program ? getSeal(getArtifact(program).container) : nullptr;
+  return seal ? seal->public_key : nullptr;
 }
 
 size_t moert_program_kernel_count(const moert_program_t *program) {

@@ -9,8 +9,8 @@
 
 namespace moert {
 
-Status readArtifact(const FileSource &source, Artifact &artifact) {
-  MOERT_TRY(readContainer(source, artifact.container));
+Status readArtifact(const FileSource &source, const uint8_t *requiredKey, Artifact &artifact) {
+  MOERT_TRY(readContainer(source, requiredKey, artifact.container));
   MOERT_TRY(readTables(artifact));
   return checkStepProgram(artifact);
 }

@@ -93,7 +93,8 @@ struct Artifact {
   }
 };
 
-Status readArtifact(const FileSource &source, Artifact &artifact);
+// With `requiredKey`, an Ed25519 public key, only if the file is signed by it.
+Status readArtifact(const FileSource &source, const uint8_t *requiredKey, Artifact &artifact);
 
 // Compares the hash of the weight data.
 Status verifyWeights(const Artifact &artifact, std::span<const std::byte> weightData);

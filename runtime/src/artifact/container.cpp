@@ -2,6 +2,7 @@
 #include "artifact/container.h"
 
 #include "artifact/hash.h"
+#include "artifact/seal.h"
 
 #include <algorithm>
 #include <cstring>
@@ -33,6 +34,7 @@ static constexpr SectionKind sectionKinds[] = {
     {MOERT_SECTION_TOKENIZER, "tokenizer"},
     {MOERT_SECTION_GPU_CODE, "GPU code", /*isRequired=*/false, /*isRepeatable=*/true},
     {MOERT_SECTION_READS, "reads", /*isRequired=*/false},
+    {MOERT_SECTION_SEAL, "seal", /*isRequired=*/false},
 };
 
 static const SectionKind *findKind(uint32_t type) {
@@ -159,13 +161,17 @@ static Status copySection(const FileSource &source, Section &section) {
   return Status::success();
 }
 
-Status readContainer(const FileSource &source, Container &container) {
+Status readContainer(const FileSource &source, const uint8_t *requiredKey, Container &container) {
   MOERT_TRY(readHeader(source, container.header));
   MOERT_TRY(readTable(source, container));
   MOERT_TRY(checkPlacement(source, container));
   MOERT_TRY(checkPresence(container));
   for (Section &section : container.sections)
-    if (findKind(section.entry.type) && section.entry.type != MOERT_SECTION_WEIGHT_DATA)
+    if (section.entry.type == MOERT_SECTION_SEAL)
+      MOERT_TRY(copySection(source, section));
+  MOERT_TRY(checkSeal(container, requiredKey));
+  for (Section &section : container.sections)
+    if (findKind(section.entry.type) && section.entry.type != MOERT_SECTION_WEIGHT_DATA && !section.copy)
       MOERT_TRY(copySection(source, section));
   return Status::success();
 }

@@ -27,8 +27,9 @@ struct Container {
   const Section &get(uint32_t type) const { return *find(type); }
 };
 
-// Validates header and table, copies every known section but the weight data and checks its hash.
-Status readContainer(const FileSource &source, Container &container);
+// Validates header and table, checks the seal, copies every known section but the weight data and checks its hash. With
+// `requiredKey` it refuses what that Ed25519 key has not signed.
+Status readContainer(const FileSource &source, const uint8_t *requiredKey, Container &container);
 
 // "strings section", for messages.
 std::string sectionName(uint32_t type);

@@ -8,7 +8,7 @@ namespace moert {
 Status Program::open(const FileSource &source, const moert_program_options_t &options,
                      std::shared_ptr<const Program> &program) {
   auto opened = std::make_shared<Program>();
-  MOERT_TRY(readArtifact(source, opened->artifact));
+  MOERT_TRY(readArtifact(source, options.require_signature, opened->artifact));
   // A file with code for GPUs may be of use on this machine all the same.
   opened->whyNoCpuCode = chooseVariant(opened->artifact, options.variant, opened->variant);
   if (!opened->variant && (options.variant || opened->artifact.gpuVariants.empty()))
