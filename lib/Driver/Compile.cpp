@@ -6,6 +6,7 @@
 #include "OutputFile.h"
 #include "Summary.h"
 
+#include "moec/Dialect/Step/GpuMachine.h"
 #include "moec/Driver/Pipelines.h"
 #include "moec/Import/Import.h"
 #include "moec/InitAll.h"
@@ -44,6 +45,7 @@ public:
 private:
   CompileStatus checkOptions();
   CompileStatus resolveCpus();
+  CompileStatus resolveGpu();
   CompileStatus load();
   CompileStatus runStage(Stage stage);
   CompileStatus runPasses(Stage stage);
@@ -57,6 +59,7 @@ private:
   MLIRContext &context;
   Console console;
   SmallVector<const CpuVariant *> cpus;
+  const step::GpuMachine *gpu = nullptr;
   DefaultTimingManager timing;
   TimingScope timingScope;
   OwningOpRef<ModuleOp> module;
@@ -111,6 +114,17 @@ CompileStatus Compilation::resolveCpus() {
   return CompileStatus::Success;
 }
 
+CompileStatus Compilation::resolveGpu() {
+  if (options.gpu.empty())
+    return CompileStatus::Success;
+  gpu = step::findGpuMachine(options.gpu);
+  if (gpu)
+    return CompileStatus::Success;
+  auto chips = llvm::map_range(step::gpuMachines(), [](const step::GpuMachine &machine) { return machine.chip; });
+  console.error("unknown GPU '" + options.gpu + "'; the GPUs are " + llvm::join(chips, ", "));
+  return CompileStatus::Refused;
+}
+
 /// Reads the input: an ONNX model through stage `import`, MLIR as it is.
 CompileStatus Compilation::load() {
   if (!sys::fs::exists(options.input)) {
@@ -151,7 +165,7 @@ CompileStatus Compilation::runPasses(Stage stage) {
   PassManager pm(&context);
   TimingScope scope = timingScope.nest(getStageName(stage));
   pm.enableTiming(scope);
-  buildPipeline(pm, stage, {options.disabledPasses, cpus});
+  buildPipeline(pm, stage, {options.disabledPasses, cpus, gpu});
   unsigned errorsBefore = console.getErrorCount();
   if (succeeded(pm.run(*module)))
     return CompileStatus::Success;
@@ -198,6 +212,7 @@ bool Compilation::agreesWithPlainOperators(StringRef artifact) {
   llvm::FileRemover remover(path);
   plain.output = path.str().str();
   plain.cpus = {"native"};
+  plain.gpu.clear();
   plain.remarks = plain.timing = plain.progress = false;
   if (compile(plain, llvm::nulls()) != CompileStatus::Success) {
     console.warning("what was recognised is not checked: the model does not compile as plain operators");
@@ -217,7 +232,7 @@ CompileStatus Compilation::emitOrPrint(uint64_t &size) {
   auto emit = [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
     if (options.lastStage != Stage::Emit)
       return (module->print(os), llvm::Error::success());
-    emitted = succeeded(emitArtifact(*module, options, os));
+    emitted = succeeded(emitArtifact(*module, options, summary, os));
     return emitted ? llvm::Error::success() : llvm::createStringError("unfinished");
   };
   auto accept = [&](StringRef path) -> llvm::Error {
@@ -265,6 +280,8 @@ CompileStatus Compilation::run() {
   CompileStatus status = checkOptions();
   if (status == CompileStatus::Success)
     status = resolveCpus();
+  if (status == CompileStatus::Success)
+    status = resolveGpu();
   if (status == CompileStatus::Success)
     status = load();
   for (Stage stage : ArrayRef(allStages).drop_front().drop_back()) {

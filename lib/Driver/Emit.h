@@ -6,8 +6,12 @@
 
 namespace moec {
 
-/// Compiles the variants' modules of a module after stage `lower` to code and writes the file.
-llvm::LogicalResult emitArtifact(mlir::ModuleOp module, const CompileOptions &options, llvm::raw_pwrite_stream &file);
+class Summary;
+
+/// Compiles the variants' modules of a module after stage `lower` to code and writes the file. What the code for GPUs
+/// needs goes to `summary`.
+llvm::LogicalResult emitArtifact(mlir::ModuleOp module, const CompileOptions &options, Summary &summary,
+                                 llvm::raw_pwrite_stream &file);
 
 } // namespace moec
 

@@ -10,6 +10,9 @@
 #include "moec/Dialect/Step/Step.h"
 #include "moec/Raise/Passes.h"
 #include "moec/Target/Cpu/Passes.h"
+#include "moec/Target/Cuda/CudaTarget.h"
+#include "moec/Target/Cuda/Passes.h"
+#include "moec/Target/Math/Passes.h"
 #include "moec/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -38,6 +41,7 @@ void moec::registerAllDialects(DialectRegistry &registry) {
   registerNnKernels(registry);
   registerTensorKernels(registry);
   registerGpuKernels(registry);
+  registerCudaLowering(registry);
 }
 
 void moec::registerAllPasses() {
@@ -45,6 +49,8 @@ void moec::registerAllPasses() {
   registerRaisePasses();
   registerTransformsPasses();
   registerTargetCpuPasses();
+  registerTargetCudaPasses();
+  registerTargetMathPasses();
 
   affine::registerAffinePasses();
   arith::registerArithPasses();

@@ -25,6 +25,7 @@ static constexpr llvm::StringLiteral optionalPasses[] = {
     "moe-raise-gathered-experts",
     "moe-raise-grouped-experts",
     "moe-raise-summed-experts",
+    "moe-raise-stacked-experts",
     "moe-raise-routers",
     "moe-raise-norms",
     "moe-raise-rotary",
@@ -58,6 +59,7 @@ void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options)
   addOptional(pm, options, createRaiseGatheredExperts());
   addOptional(pm, options, createRaiseGroupedExperts());
   addOptional(pm, options, createRaiseSummedExperts());
+  addOptional(pm, options, createRaiseStackedExperts());
   // Needs the layers: a router is what their experts and gates come from.
   addOptional(pm, options, createRaiseRouters());
   addOptional(pm, options, createRaiseNorms());

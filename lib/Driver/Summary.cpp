@@ -3,6 +3,7 @@
 
 #include "moec/Dialect/Moe/RouterText.h"
 #include "moec/Dialect/Onnx/Onnx.h"
+#include "moec/Target/Cuda/GpuImage.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Format.h"
@@ -12,6 +13,31 @@ using namespace mlir;
 using llvm::format;
 using llvm::raw_string_ostream;
 using namespace moec;
+
+static void printCount(raw_ostream &os, unsigned count, StringRef noun) {
+  os << count << ' ' << noun << (count == 1 ? "" : "s");
+}
+
+/// Register and spill figures are known where the assembler was found.
+static std::string describe(const GpuImage &image) {
+  std::string text;
+  raw_string_ostream os(text);
+  os << image.variant << ": ";
+  printCount(os, image.entries.size(), "kernel");
+  if (image.cubins.empty())
+    return text + " as PTX";
+  uint32_t registers = 0, spillBytes = 0;
+  for (const auto &entry : image.entries) {
+    registers = std::max(registers, entry.second.registers);
+    spillBytes += entry.second.spillBytes;
+  }
+  os << ", up to ";
+  printCount(os, registers, "register");
+  os << ", ";
+  printCount(os, spillBytes, "byte");
+  os << " spilled";
+  return text;
+}
 
 static std::string describe(moe::ExpertsOp layer) {
   std::string text;
@@ -59,8 +85,9 @@ void Summary::gather(ModuleOp module) {
   });
 }
 
-static void printCount(raw_ostream &os, unsigned count, StringRef noun) {
-  os << count << ' ' << noun << (count == 1 ? "" : "s");
+void Summary::gather(ArrayRef<GpuImage> images) {
+  for (const GpuImage &image : images)
+    gpuLines.push_back(describe(image));
 }
 
 /// 1944192 as "1,944,192".
@@ -78,6 +105,8 @@ void Summary::print(raw_ostream &os, StringRef output, uint64_t bytes, unsigned 
   for (const LayerRun &run : runs)
     os << "  " << run.count << " x " << run.description << '\n';
   os << groupDigits(parameterCount) << " parameters\n";
+  for (const std::string &line : gpuLines)
+    os << line << '\n';
   os << output << ": " << format("%.2f MB", bytes / 1e6) << ", ";
   printCount(os, warnings, "warning");
   if (remarks) {

@@ -13,10 +13,14 @@ class raw_ostream;
 
 namespace moec {
 
-/// The facts that the closing lines state, gathered from the module after `raise`, where layers are still whole.
+struct GpuImage;
+
+/// The facts that the closing lines state, gathered from the module after `raise`, where layers are still whole, and
+/// from the code for GPUs.
 class Summary {
 public:
   void gather(mlir::ModuleOp module);
+  void gather(llvm::ArrayRef<GpuImage> images);
   void print(llvm::raw_ostream &os, llvm::StringRef output, uint64_t bytes, unsigned warnings, unsigned remarks,
              double seconds) const;
 
@@ -27,6 +31,7 @@ private:
     unsigned count;
   };
   std::vector<LayerRun> runs;
+  std::vector<std::string> gpuLines;
   unsigned layerCount = 0;
   uint64_t parameterCount = 0;
 };

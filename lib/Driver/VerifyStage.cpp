@@ -10,7 +10,9 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -146,7 +148,17 @@ static LogicalResult verifyLowered(ModuleOp module) {
     if (failed(result))
       return failure();
   }
-  if (!module.getOps<step::KernelOp>().empty() && module.getOps<ModuleOp>().empty())
+  for (auto variant : module.getOps<gpu::GPUModuleOp>()) {
+    LogicalResult result = checkAll(variant, [](Operation *op) -> LogicalResult {
+      if (isa<gpu::GPUModuleOp>(op) || isa<LLVM::LLVMDialect, NVVM::NVVMDialect>(op->getDialect()))
+        return success();
+      return op->emitOpError("is not an op of the LLVM dialect or of NVVM");
+    });
+    if (failed(result))
+      return failure();
+  }
+  bool hasVariant = !module.getOps<ModuleOp>().empty() || !module.getOps<gpu::GPUModuleOp>().empty();
+  if (!module.getOps<step::KernelOp>().empty() && !hasVariant)
     return module.emitOpError("has kernels but no code variant");
   return success();
 }

@@ -19,11 +19,14 @@ static cl::OptionCategory category("moec options");
 static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx|FILE.mlir"), cl::cat(category));
 static cl::opt<std::string> output("o", cl::Required, cl::value_desc("file"), cl::cat(category),
                                    cl::desc("File to write; - writes the text of an earlier stage to standard output"));
-enum class Target { Cpu };
-static cl::opt<Target> target("target", cl::init(Target::Cpu), cl::cat(category), cl::desc("Device to compile for:"),
-                              cl::values(clEnumValN(Target::Cpu, "cpu", "processors (default)")));
+enum class Target { Cpu, Cuda };
+static cl::list<Target> targets("target", cl::CommaSeparated, cl::cat(category), cl::desc("Devices to compile for:"),
+                                cl::values(clEnumValN(Target::Cpu, "cpu", "processors (default)"),
+                                           clEnumValN(Target::Cuda, "cuda", "NVIDIA GPUs")));
 static cl::list<std::string> cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
                                   cl::desc("Code variants (default x86-64-v3,x86-64-v4), or native for this machine"));
+static cl::opt<std::string> gpu("gpu", cl::init("sm_80"), cl::value_desc("chip"), cl::cat(category),
+                                cl::desc("Oldest GPU that the code must run on (default sm_80)"));
 static cl::opt<Stage>
     compileTo("compile-to", cl::init(Stage::Emit), cl::cat(category), cl::desc("Last stage to run:"),
               cl::values(clEnumValN(Stage::Import, "import", "read the ONNX graph"),
@@ -52,13 +55,26 @@ static cl::opt<int64_t> bos("bos", cl::value_desc("id"), cl::cat(category), cl::
 static cl::list<int64_t> stop("stop", cl::CommaSeparated, cl::value_desc("id,..."), cl::cat(category),
                               cl::desc("Tokens that end a text"));
 
+static bool hasTarget(Target target) { return targets.empty() ? target == Target::Cpu : is_contained(targets, target); }
+
+/// Options of a target that is not asked for, or an empty string.
+static StringRef findContradiction() {
+  if (!cpus.empty() && !hasTarget(Target::Cpu))
+    return "--cpu needs --target=cpu";
+  if (gpu.getNumOccurrences() && !hasTarget(Target::Cuda))
+    return "--gpu needs --target=cuda";
+  return "";
+}
+
 static CompileOptions makeOptions() {
   CompileOptions options;
   options.input = input;
   options.output = output;
   options.lastStage = compileTo;
-  if (!cpus.empty())
+  if (!cpus.empty() || !hasTarget(Target::Cpu))
     options.cpus.assign(cpus.begin(), cpus.end());
+  if (hasTarget(Target::Cuda))
+    options.gpu = gpu;
   options.disabledPasses.assign(disable.begin(), disable.end());
   options.tokenizer.bytes = tokenizer == Tokenizer::Byte;
   if (bos.getNumOccurrences())
@@ -77,6 +93,10 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv, "compiles an ONNX model with mixture-of-experts layers into one .moe file\n");
   installCrashMessages(verbose);
   registerAllPasses();
+  if (StringRef contradiction = findContradiction(); !contradiction.empty()) {
+    errs() << "moec: error: " << contradiction << '\n';
+    return 1;
+  }
   switch (compile(makeOptions(), errs())) {
   case CompileStatus::Success:
     return 0;

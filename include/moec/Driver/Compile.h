@@ -39,8 +39,11 @@ struct CompileOptions {
   std::string output;
   /// The last stage to run. Before `emit` the output is MLIR text.
   Stage lastStage = Stage::Emit;
-  /// Code variants, in any order; `native` is the most capable one this machine can run.
+  /// Code variants for processors, in any order; `native` is the most capable one this machine can run. May be empty
+  /// if there is a GPU.
   llvm::SmallVector<std::string> cpus = {"x86-64-v3", "x86-64-v4"};
+  /// The GPU to compile for, "sm_80"; empty for none.
+  std::string gpu;
   /// Names of optional passes to leave out.
   llvm::SmallVector<std::string> disabledPasses;
   TokenizerOptions tokenizer;

@@ -15,12 +15,17 @@ class OpPassManager;
 namespace moec {
 
 struct CpuVariant;
+namespace step {
+struct GpuMachine;
+}
 
 struct PipelineOptions {
   /// Optional passes to leave out, by name.
   llvm::ArrayRef<std::string> disabledPasses;
   /// Code variants to compile kernels for.
   llvm::ArrayRef<const CpuVariant *> cpus;
+  /// GPU to compile kernels for, or null.
+  const step::GpuMachine *gpu = nullptr;
 
   bool isDisabled(llvm::StringRef pass) const;
 };

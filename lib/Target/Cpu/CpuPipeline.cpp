@@ -7,6 +7,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "moec/Target/Cpu/CpuTarget.h"
 #include "moec/Target/Cpu/Passes.h"
+#include "moec/Target/Math/Passes.h"
 
 using namespace mlir;
 

@@ -2,11 +2,11 @@
 
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
-#include "moec/Target/Cpu/Passes.h"
+#include "moec/Target/Math/Passes.h"
 
 namespace moec {
 #define GEN_PASS_DEF_EXPANDMATH
-#include "moec/Target/Cpu/Passes.h.inc"
+#include "moec/Target/Math/Passes.h.inc"
 } // namespace moec
 
 using namespace mlir;
@@ -15,9 +15,9 @@ namespace {
 
 /// Operations that a processor instruction does, or that other passes expand.
 bool hasInstruction(StringRef name) {
-  static constexpr StringLiteral names[] = {"absf", "absi",  "ceil",      "copysign", "ctlz",  "ctpop",    "cttz",
-                                            "fma",  "floor", "isfinite",  "isinf",    "isnan", "isnormal", "round",
-                                            "sqrt", "trunc", "roundeven", "rsqrt"};
+  static constexpr StringLiteral names[] = {"absf",     "absi",  "ceil",  "copysign", "ctlz",      "ctpop",
+                                            "cttz",     "fma",   "floor", "isfinite", "isinf",     "isnan",
+                                            "isnormal", "round", "sqrt",  "trunc",    "roundeven", "rsqrt"};
   name.consume_front("math.");
   return llvm::is_contained(names, name);
 }
@@ -26,8 +26,8 @@ struct ExpandMath : moec::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     auto needsExpansion = [](StringRef name) { return !hasInstruction(name); };
-    math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "powf", "fpowi", "exp2",
-                                               "rsqrt", "clampf"});
+    math::populateExpansionPatterns(
+        patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "powf", "fpowi", "exp2", "rsqrt", "clampf"});
     populateMathF32ExpansionPatterns(patterns, needsExpansion);
     populateMathPolynomialApproximationPatterns(patterns, needsExpansion);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -1,0 +1,18 @@
+//===- Passes.h - passes of lib/Target/Math --------------------------------------===//
+#ifndef MOEC_TARGET_MATH_PASSES_H
+#define MOEC_TARGET_MATH_PASSES_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
+#include "mlir/Pass/Pass.h"
+
+namespace moec {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "moec/Target/Math/Passes.h.inc"
+} // namespace moec
+
+#endif // MOEC_TARGET_MATH_PASSES_H
