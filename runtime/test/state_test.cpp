@@ -1,4 +1,5 @@
 // Steps and the state between them, on a model whose state is the list of its tokens.
+#include "gpu_kernels.h"
 #include "runtime_fixture.h"
 
 #include <functional>
@@ -7,10 +8,28 @@ using namespace moert::test;
 
 namespace {
 
+struct StateCase {
+  const char *name;
+  bool inPlace;
+  const char *device;
+};
+
 // With a functional state and with one in place.
-class StateTest : public testing::TestWithParam<bool> {
+class StateTest : public testing::TestWithParam<StateCase> {
 protected:
-  StateTest() : program(open(makeSuccessorModel(GetParam()).build())), session(makeSession(program.get())) {}
+  StateTest() : program(open(makeModel())), session(makeSession(program.get(), makeOptions())) {}
+
+  static Bytes makeModel() {
+    ArtifactBuilder builder = makeSuccessorModel(GetParam().inPlace);
+    builder.kernel("none", 0, 0, [](void *const *, const int64_t *, void *, int64_t, int64_t) { return 0; });
+    builder.gpuVariant("sm_80", 80, makeModule({makeEntry("none", 0, 0, "")}), {builder.gpuEntry("none", 32)});
+    return builder.build();
+  }
+  static moert_session_options_t makeOptions() {
+    moert_session_options_t options = MOERT_SESSION_OPTIONS_INIT;
+    options.device = GetParam().device;
+    return options;
+  }
 
   // The token with the best score after these.
   static int64_t step(moert_session_t *session, std::vector<int64_t> tokens) {
@@ -75,7 +94,7 @@ TEST_P(StateTest, Truncates) {
   step({10, 20, 30});
   EXPECT_EQ(moert_session_state_truncate(session.get(), 2), MOERT_OK);
   EXPECT_EQ(moert_session_state_length(session.get()), 2);
-  SessionPtr other = makeSession(program.get());
+  SessionPtr other = makeSession(program.get(), makeOptions());
   step(other.get(), {10, 20});
   EXPECT_EQ(save(session.get()), save(other.get()));
   EXPECT_FAILS(moert_session_state_truncate(session.get(), 3), MOERT_INVALID_ARGUMENT,
@@ -83,8 +102,17 @@ TEST_P(StateTest, Truncates) {
   EXPECT_FAILS(moert_session_state_truncate(session.get(), -1), MOERT_INVALID_ARGUMENT, "cannot truncate to -1");
 }
 
-INSTANTIATE_TEST_SUITE_P(State, StateTest, testing::Bool(),
-                         [](const auto &info) { return info.param ? "InPlace" : "Functional"; });
+const StateCase stateCases[] = {
+    {"Functional", false, "cpu"},
+    {"InPlace", true, "cpu"},
+#ifdef MOERT_EMULATOR
+    {"FunctionalOnEmu", false, "emu:sm_80"},
+    {"InPlaceOnEmu", true, "emu:sm_80"},
+#endif
+};
+
+INSTANTIATE_TEST_SUITE_P(State, StateTest, testing::ValuesIn(stateCases),
+                         [](const auto &info) { return info.param.name; });
 
 // Two rows that grow behind each other's capacity: present = past ++ new along axis 1, in place.
 TEST(State, GrowsInPlaceAlongAnInnerAxis) {
@@ -238,14 +266,14 @@ TEST_P(StateTest, Forks) {
 TEST_P(StateTest, SavesAndLoads) {
   step({10, 20, 30});
   const Bytes bytes = save(session.get());
-  const SessionPtr other = makeSession(program.get());
+  const SessionPtr other = makeSession(program.get(), makeOptions());
   step(other.get(), {1});
   ASSERT_EQ(moert_session_state_load(other.get(), bytes.data(), bytes.size()), MOERT_OK) << moert_last_error();
   EXPECT_EQ(moert_session_state_length(other.get()), 3);
   EXPECT_EQ(save(other.get()), bytes);
   EXPECT_EQ(step(other.get(), {40}), 41);
 
-  const SessionPtr empty = makeSession(program.get());
+  const SessionPtr empty = makeSession(program.get(), makeOptions());
   const Bytes none = save(empty.get());
   ASSERT_EQ(moert_session_state_load(other.get(), none.data(), none.size()), MOERT_OK) << moert_last_error();
   EXPECT_EQ(moert_session_state_length(other.get()), 0);

@@ -2,6 +2,9 @@
 #include "devices/device_choice.h"
 
 #include "devices/cpu/cpu_device.h"
+#ifdef MOERT_EMULATOR
+#include "devices/emu/emu_device.h"
+#endif
 
 namespace moert {
 
@@ -34,6 +37,9 @@ struct DeviceKind {
 
 static constexpr DeviceKind deviceKinds[] = {
     {"cpu", createCpu},
+#ifdef MOERT_EMULATOR
+    {"emu", EmuDevice::create},
+#endif
 };
 
 Status createDevice(const char *name, std::shared_ptr<const Program> program, const moert_session_options_t &options,

@@ -14,6 +14,14 @@ void Region::setPoison(uint64_t address, uint64_t size, uint8_t value) {
   std::memset(poison.data() + (address - base), value, size);
 }
 
+void Region::copyFrom(Region &source, uint64_t sourceAddress, uint64_t address, uint64_t size) {
+  std::memmove(data(address), source.data(sourceAddress), size);
+  if (source.isReadOnly())
+    define(address, size);
+  else
+    std::memmove(poison.data() + (address - base), source.poisonOf(sourceAddress), size);
+}
+
 uint64_t GlobalMemory::place(uint64_t size) {
   constexpr uint64_t alignment = 256, gap = 1 << 20;
   const uint64_t base = nextBase;
@@ -77,6 +85,18 @@ Status GlobalMemory::read(uint64_t address, std::span<std::byte> target) {
                    target.size(), " at address ", address, " was never written");
   }
   std::memcpy(target.data(), region->data(address), target.size());
+  return Status::success();
+}
+
+Status GlobalMemory::copy(uint64_t target, uint64_t source, uint64_t size) {
+  if (size == 0)
+    return Status::success();
+  Region *to, *from;
+  MOERT_TRY(check(target, size, to));
+  MOERT_TRY(check(source, size, from));
+  if (to->isReadOnly())
+    return failure(MOERT_INVALID_ARGUMENT, "address ", target, " can only be read");
+  to->copyFrom(*from, source, target, size);
   return Status::success();
 }
 

@@ -38,6 +38,7 @@ public:
   bool hasPoison(uint64_t address, uint64_t size) const;
   void define(uint64_t address, uint64_t size) { setPoison(address, size, 0); }
   void undefine(uint64_t address, uint64_t size) { setPoison(address, size, 1); }
+  void copyFrom(Region &source, uint64_t sourceAddress, uint64_t address, uint64_t size);
 
 private:
   void setPoison(uint64_t address, uint64_t size, uint8_t value);
@@ -61,6 +62,8 @@ public:
   // Copies from and to the host; reading poison is refused.
   Status write(uint64_t address, std::span<const std::byte> source);
   Status read(uint64_t address, std::span<std::byte> target);
+  // Copies poison as poison. The ranges may overlap.
+  Status copy(uint64_t target, uint64_t source, uint64_t size);
 
   // The region of an address, or null.
   Region *find(uint64_t address);

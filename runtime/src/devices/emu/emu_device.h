@@ -1,0 +1,72 @@
+// The emulated GPU as a device. Every buffer and every workspace is an allocation of its own, weights can only be read,
+// and what a launch must leave behind is checked after each one.
+#pragma once
+#include "devices/emu/emulator.h"
+#include "devices/gpu_choice.h"
+#include "session/program.h"
+
+namespace moert {
+
+class EmuMemory : public Memory {
+public:
+  explicit EmuMemory(emu::GlobalMemory &memory)
+      : Memory(MOERT_GPU_BUFFER_ALIGNMENT, /*separatesBuffers=*/true), memory(memory) {}
+
+  std::byte *allocate(uint64_t size) override;
+  void release(std::byte *address) override;
+
+private:
+  emu::GlobalMemory &memory;
+};
+
+class EmuDevice : public Device {
+public:
+  explicit EmuDevice(std::shared_ptr<const Program> program);
+
+  // `argument` names the machine, and perhaps the seed of the order of warps: "sm_80", "sm_80,seed=7".
+  static Status create(std::string_view argument, std::shared_ptr<const Program> program,
+                       const moert_session_options_t &options, std::unique_ptr<Device> &device);
+
+  std::byte *getWeight(uint32_t weight) const override { return weights[weight]; }
+  Status copy(CopyKind kind, std::byte *target, const std::byte *source, const CopyShape &shape) override;
+  Status fillZero(std::byte *target, uint64_t bytes) override;
+  int64_t getLaunchSize(const Launch &launch) const override { return launch.blocks; }
+  Status getLaunchMemory(const Launch &launch, uint64_t &bytes) const override {
+    return getWorkspaceBytes(launch, bytes);
+  }
+  Status launch(const Launch &launch, LaunchTrace *trace) override;
+  Status beginRun() override;
+  uint64_t getLaunchBytes() const override { return workspaceBytes; }
+  uint64_t getLaunchRequests() const override { return workspaceRequests; }
+
+private:
+  struct Machine {
+    const char *name;
+    uint32_t computeCapability, sharedBytes;
+  };
+  static const Machine machines[];
+
+  Status load(const Machine &machine);
+  Status loadKernel(const GpuEntry &entry, const KernelDeclaration &declaration, const Machine &machine);
+  Status run(const Launch &launch, uint64_t workspace);
+  Status checkAfterwards();
+  void mapWeights();
+
+  std::shared_ptr<const Program> program;
+  emu::Emulator emulator;
+  EmuMemory emuMemory;
+  emu::Module module;
+  const GpuVariant *variant = nullptr;
+  std::vector<const emu::Kernel *> kernels;
+  std::vector<std::byte *> weights;
+  uint64_t flags = 0, status = 0; // addresses
+  emu::LaunchOptions launchOptions;
+
+  std::vector<uint64_t> parameters;
+  std::vector<const void *> arguments;
+  emu::LaunchReport report;
+  std::vector<moert_trace_counter_t> counters;
+  uint64_t workspaceBytes = 0, workspaceRequests = 0;
+};
+
+} // namespace moert
