@@ -52,6 +52,27 @@ uint32_t Block::getSpecial(SpecialRegister which, uint32_t thread) const {
     return thread % warpSize;
   case SpecialRegister::Warpid:
     return thread / warpSize;
+  case SpecialRegister::Nwarpid:
+    return (block.x * block.y * block.z + warpSize - 1) / warpSize;
+  case SpecialRegister::LanemaskEq:
+    return LaneMask(1) << thread % warpSize;
+  case SpecialRegister::LanemaskLe:
+    return allLanes >> (warpSize - 1 - thread % warpSize);
+  case SpecialRegister::LanemaskLt:
+    return ~(allLanes << thread % warpSize);
+  case SpecialRegister::LanemaskGe:
+    return allLanes << thread % warpSize;
+  case SpecialRegister::LanemaskGt:
+    return ~(allLanes >> (warpSize - 1 - thread % warpSize));
+  case SpecialRegister::Smid:
+  case SpecialRegister::Gridid:
+    return 0;
+  case SpecialRegister::Nsmid:
+    return 1;
+  case SpecialRegister::DynamicSharedBytes:
+    return shape.dynamicSharedBytes;
+  case SpecialRegister::TotalSharedBytes:
+    return static_cast<uint32_t>(kernel.sharedBytes) + shape.dynamicSharedBytes;
   }
   return 0;
 }

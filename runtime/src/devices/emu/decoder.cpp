@@ -6,19 +6,38 @@
 namespace moert::emu {
 namespace {
 
-constexpr std::pair<std::string_view, SpecialRegister> specialRegisters[] = {
-    {"%tid.x", SpecialRegister::TidX},       {"%tid.y", SpecialRegister::TidY},
-    {"%tid.z", SpecialRegister::TidZ},       {"%ntid.x", SpecialRegister::NtidX},
-    {"%ntid.y", SpecialRegister::NtidY},     {"%ntid.z", SpecialRegister::NtidZ},
-    {"%ctaid.x", SpecialRegister::CtaidX},   {"%ctaid.y", SpecialRegister::CtaidY},
-    {"%ctaid.z", SpecialRegister::CtaidZ},   {"%nctaid.x", SpecialRegister::NctaidX},
-    {"%nctaid.y", SpecialRegister::NctaidY}, {"%nctaid.z", SpecialRegister::NctaidZ},
-    {"%laneid", SpecialRegister::Laneid},    {"%warpid", SpecialRegister::Warpid},
+struct SpecialRow {
+  std::string_view name;
+  SpecialRegister special;
+  uint32_t bytes;
 };
-
-Status refuseAt(uint32_t line, std::string_view what, std::string_view name) {
-  return failure(MOERT_UNSUPPORTED, "line ", line, ": ", what, " '", name, "'");
-}
+constexpr SpecialRow specialRegisters[] = {
+    {"%tid.x", SpecialRegister::TidX, 4},
+    {"%tid.y", SpecialRegister::TidY, 4},
+    {"%tid.z", SpecialRegister::TidZ, 4},
+    {"%ntid.x", SpecialRegister::NtidX, 4},
+    {"%ntid.y", SpecialRegister::NtidY, 4},
+    {"%ntid.z", SpecialRegister::NtidZ, 4},
+    {"%ctaid.x", SpecialRegister::CtaidX, 4},
+    {"%ctaid.y", SpecialRegister::CtaidY, 4},
+    {"%ctaid.z", SpecialRegister::CtaidZ, 4},
+    {"%nctaid.x", SpecialRegister::NctaidX, 4},
+    {"%nctaid.y", SpecialRegister::NctaidY, 4},
+    {"%nctaid.z", SpecialRegister::NctaidZ, 4},
+    {"%laneid", SpecialRegister::Laneid, 4},
+    {"%warpid", SpecialRegister::Warpid, 4},
+    {"%nwarpid", SpecialRegister::Nwarpid, 4},
+    {"%lanemask_eq", SpecialRegister::LanemaskEq, 4},
+    {"%lanemask_le", SpecialRegister::LanemaskLe, 4},
+    {"%lanemask_lt", SpecialRegister::LanemaskLt, 4},
+    {"%lanemask_ge", SpecialRegister::LanemaskGe, 4},
+    {"%lanemask_gt", SpecialRegister::LanemaskGt, 4},
+    {"%smid", SpecialRegister::Smid, 4},
+    {"%nsmid", SpecialRegister::Nsmid, 4},
+    {"%gridid", SpecialRegister::Gridid, 8},
+    {"%dynamic_smem_size", SpecialRegister::DynamicSharedBytes, 4},
+    {"%total_smem_size", SpecialRegister::TotalSharedBytes, 4},
+};
 
 // Whether a number is one of `bytes` bytes, signed or not; a predicate is 0 or 1.
 bool fits(uint64_t bits, uint32_t bytes) {
@@ -32,67 +51,15 @@ bool fits(uint64_t bits, uint32_t bytes) {
 
 } // namespace
 
-Status Names::addRegisters(const RegisterSyntax &syntax) {
-  Type type;
-  if (!parseType(syntax.type, type))
-    return refuseAt(syntax.line, "unknown type", syntax.type);
-  for (uint32_t i = 0; i < std::max(syntax.count, uint32_t(1)); ++i) {
-    const std::string name = std::string(syntax.name) + (syntax.count ? std::to_string(i) : "");
-    if (!registers.emplace(name, RegisterName{kernel.registerCount++, type}).second)
-      return refuseAt(syntax.line, "second declaration of", name);
-  }
-  return Status::success();
-}
-
-Status Names::addVariable(const VariableSyntax &syntax, uint64_t address, uint64_t bytes) {
-  if (!variables.emplace(syntax.name, Variable{syntax.space, address, bytes}).second)
-    return refuseAt(syntax.line, "second declaration of", syntax.name);
-  return Status::success();
-}
-
-Status Names::addLabel(const LabelSyntax &syntax) {
-  if (!labels.emplace(syntax.name, static_cast<uint32_t>(syntax.instruction)).second)
-    return refuseAt(syntax.line, "second declaration of", syntax.name);
-  return Status::success();
-}
-
-uint32_t Names::findLabel(std::string_view name) const {
-  const auto found = labels.find(name);
-  return found == labels.end() ? noInstruction : found->second;
-}
-
-const Names::RegisterName *Names::findRegister(std::string_view name) const {
-  const auto found = registers.find(std::string(name));
-  return found == registers.end() ? nullptr : &found->second;
-}
-
-const Names::Variable *Names::findVariable(std::string_view name) const {
-  const auto found = variables.find(name);
-  return found == variables.end() ? nullptr : &found->second;
-}
-
-Slot Names::addConstant(ConstantRegister constant) {
-  constant.slot = kernel.registerCount++;
-  kernel.constants.push_back(constant);
-  return constant.slot;
-}
-
-Slot Names::getConstant(uint64_t bits, uint32_t bytes) {
-  const auto [known, isNew] = constants.try_emplace({bits, bytes}, 0);
-  if (isNew)
-    known->second = addConstant({ConstantRegister::Kind::Bits, {}, static_cast<uint8_t>(bytes), 0, bits});
-  return known->second;
-}
-
-Slot Names::getSpecial(SpecialRegister special) {
-  const auto [known, isNew] = specials.try_emplace(special, 0);
-  if (isNew)
-    known->second = addConstant({ConstantRegister::Kind::Special, special, 4, 0, 0});
-  return known->second;
-}
-
 bool Decoder::accept(std::string_view name) {
   return modifier < syntax.modifiers.size() && syntax.modifiers[modifier] == name && (++modifier, true);
+}
+
+int Decoder::acceptAny(std::span<const std::string_view> modifiers) {
+  for (size_t i = 0; i < modifiers.size(); ++i)
+    if (accept(modifiers[i]))
+      return static_cast<int>(i);
+  return -1;
 }
 
 bool Decoder::acceptType(Type &type) {
@@ -138,6 +105,16 @@ Status Decoder::takeRegister(const OperandSyntax &from, Type type, bool mayBeWid
   return Status::success();
 }
 
+Status Decoder::takeWritable(const OperandSyntax &from, Type type, bool mayBeWider, uint32_t &bytes) {
+  if (from.kind != OperandSyntax::Kind::Name || from.name != "_")
+    return takeRegister(from, type, mayBeWider, bytes);
+  if (slot == maxOperands)
+    return refuse("too many operands");
+  bytes = getBytes(type);
+  addSlot(names.getPool().getSink());
+  return Status::success();
+}
+
 Status Decoder::takeValue(const OperandSyntax &from, Type type, bool mayBeWider, uint32_t &bytes) {
   bytes = getBytes(type);
   if (slot == maxOperands)
@@ -158,13 +135,20 @@ Status Decoder::takeValue(const OperandSyntax &from, Type type, bool mayBeWider,
     addSlot(names.getConstant(from.bits, bytes));
     return Status::success();
   case OperandSyntax::Kind::Name:
-    for (const auto &[name, special] : specialRegisters)
-      if (name == from.name && bytes == 4) {
-        addSlot(names.getSpecial(special));
+    for (const SpecialRow &row : specialRegisters)
+      if (row.name == from.name && bytes == row.bytes) {
+        addSlot(names.getPool().getSpecial(row.special, row.bytes));
         return Status::success();
       }
+    if (from.name == "WARP_SZ" && bytes == 4) {
+      addSlot(names.getConstant(warpSize, bytes));
+      return Status::success();
+    }
     return takeRegister(from, type, mayBeWider, bytes);
   case OperandSyntax::Kind::Vector:
+  case OperandSyntax::Kind::List:
+  case OperandSyntax::Kind::Pair:
+  case OperandSyntax::Kind::Negated:
   case OperandSyntax::Kind::Address:
     break;
   }
@@ -175,7 +159,7 @@ Status Decoder::takeDestination(Type type) {
   const OperandSyntax *from;
   uint32_t bytes;
   MOERT_TRY(next(from));
-  return takeRegister(*from, type, false, bytes);
+  return takeWritable(*from, type, false, bytes);
 }
 
 Status Decoder::takeSource(Type type) {
@@ -188,7 +172,7 @@ Status Decoder::takeSource(Type type) {
 Status Decoder::takeWideDestination(Type type, uint32_t &bytes) {
   const OperandSyntax *from;
   MOERT_TRY(next(from));
-  return takeRegister(*from, type, true, bytes);
+  return takeWritable(*from, type, true, bytes);
 }
 
 Status Decoder::takeWideSource(Type type, uint32_t &bytes) {
@@ -204,8 +188,58 @@ Status Decoder::takeVector(Type type, size_t count, bool isDestination) {
   if (from->kind != OperandSyntax::Kind::Vector || from->elements.size() != count)
     return refuse("expected a vector of ", count);
   for (const OperandSyntax &element : from->elements)
-    MOERT_TRY(isDestination ? takeRegister(element, type, false, bytes) : takeValue(element, type, false, bytes));
+    MOERT_TRY(isDestination ? takeWritable(element, type, false, bytes) : takeValue(element, type, false, bytes));
   return Status::success();
+}
+
+Status Decoder::takeWideVector(Type type, size_t count, bool isDestination, uint32_t &bytes) {
+  const OperandSyntax *from;
+  MOERT_TRY(next(from));
+  if (from->kind != OperandSyntax::Kind::Vector || from->elements.size() != count)
+    return refuse("expected a vector of ", count);
+  bytes = 0;
+  for (const OperandSyntax &element : from->elements) {
+    uint32_t own = 0;
+    MOERT_TRY(isDestination ? takeWritable(element, type, true, own) : takeValue(element, type, true, own));
+    const bool hasSize = element.kind == OperandSyntax::Kind::Name && element.name != "_";
+    if (hasSize && bytes && own != bytes)
+      return refuse("registers of different sizes in a vector");
+    bytes = hasSize ? own : bytes;
+  }
+  bytes = std::max(bytes, getBytes(type));
+  // Numbers were given the size of the type.
+  for (size_t i = 0; i < count; ++i)
+    if (const OperandSyntax &element = from->elements[i]; element.kind == OperandSyntax::Kind::Integer)
+      instruction.slots[slot - count + i] = names.getConstant(element.bits, bytes);
+  return Status::success();
+}
+
+bool Decoder::isVariableIn(VariableSpace space) const {
+  const OperandSyntax *from = peek();
+  const Variable *variable =
+      from && from->kind == OperandSyntax::Kind::Address ? names.findVariable(from->name) : nullptr;
+  return variable && variable->space == space;
+}
+
+Status Decoder::takeDestinationPair(Type type, bool &hasSecond) {
+  const OperandSyntax *from;
+  uint32_t bytes;
+  MOERT_TRY(next(from));
+  hasSecond = from->kind == OperandSyntax::Kind::Pair;
+  MOERT_TRY(takeWritable(hasSecond ? from->elements[0] : *from, type, false, bytes));
+  if (hasSecond)
+    return takeWritable(from->elements[1], Type::Pred, false, bytes);
+  addSlot(names.getPool().getSink());
+  return Status::success();
+}
+
+Status Decoder::takePredicate(bool &isNegated) {
+  const OperandSyntax *from;
+  uint32_t bytes;
+  MOERT_TRY(next(from));
+  isNegated = from->kind == OperandSyntax::Kind::Negated;
+  const OperandSyntax plain = {isNegated ? OperandSyntax::Kind::Name : from->kind, from->name, from->bits, {}};
+  return takeValue(plain, Type::Pred, false, bytes);
 }
 
 Status Decoder::takeAddress(size_t which) {
@@ -215,8 +249,8 @@ Status Decoder::takeAddress(size_t which) {
     return refuse("expected an address");
   AddressOperand &address = instruction.addresses[which];
   address.offset = static_cast<int64_t>(from->bits);
-  const Names::Variable *variable = names.findVariable(from->name);
-  if (variable && variable->space == ".param")
+  const Variable *variable = names.findVariable(from->name);
+  if (variable && variable->space == VariableSpace::KernelParameter)
     return refuse("address of parameter '", from->name, "'");
   if (variable || from->name.empty()) {
     address.base = names.getConstant(variable ? variable->address : 0, 8);
@@ -235,9 +269,8 @@ Status Decoder::takeAddress(size_t which) {
 Status Decoder::takeParameter(uint32_t bytes) {
   const OperandSyntax *from;
   MOERT_TRY(next(from));
-  const Names::Variable *variable =
-      from->kind == OperandSyntax::Kind::Address ? names.findVariable(from->name) : nullptr;
-  if (!variable || variable->space != ".param")
+  const Variable *variable = from->kind == OperandSyntax::Kind::Address ? names.findVariable(from->name) : nullptr;
+  if (!variable || variable->space != VariableSpace::KernelParameter)
     return refuse("expected the address of a parameter by name");
   if (from->bits > variable->bytes || bytes > variable->bytes - from->bits || from->bits % bytes)
     return refuse(bytes, " bytes at offset ", static_cast<int64_t>(from->bits), " of a parameter of ", variable->bytes);

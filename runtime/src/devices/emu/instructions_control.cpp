@@ -28,6 +28,24 @@ void executeBarrier(Warp &warp, const Instruction &instruction, LaneMask mask) {
   warp.getBlock().arrive(warp, instruction, values[0], values[1]);
 }
 
+void executeTrap(Warp &warp, const Instruction &instruction, LaneMask mask) {
+  warp.fail(instruction, static_cast<uint32_t>(__builtin_ctz(mask)), "trap");
+}
+
+void executeNothing(Warp &, const Instruction &, LaneMask) {}
+
+Status decodeTrap(Decoder &decoder) {
+  decoder.get().execute = executeTrap;
+  decoder.get().isExit = true;
+  return Status::success();
+}
+
+Status decodeSleep(Decoder &decoder) {
+  MOERT_TRY(decoder.takeModifiers({"u32"}));
+  decoder.get().execute = executeNothing;
+  return decoder.takeSource(Type::U32);
+}
+
 Status decodeBranch(Decoder &decoder) {
   decoder.accept("uni");
   decoder.get().execute = executeBranch;
@@ -35,6 +53,7 @@ Status decodeBranch(Decoder &decoder) {
 }
 
 Status decodeExit(Decoder &decoder) {
+  decoder.accept("uni");
   decoder.get().execute = executeExit;
   decoder.get().isExit = true;
   return Status::success();
@@ -52,11 +71,9 @@ Status decodeBarrier(Decoder &decoder) {
   return Status::success();
 }
 
-constexpr OpcodeRow rows[] = {{"bra", decodeBranch},
-                              {"ret", decodeExit},
-                              {"exit", decodeExit},
-                              {"bar", decodeBarrier},
-                              {"barrier", decodeBarrier}};
+constexpr OpcodeRow rows[] = {{"bra", decodeBranch},  {"ret", decodeExit},       {"exit", decodeExit},
+                              {"trap", decodeTrap},   {"brkpt", decodeTrap},     {"nanosleep", decodeSleep},
+                              {"bar", decodeBarrier}, {"barrier", decodeBarrier}};
 
 } // namespace
 

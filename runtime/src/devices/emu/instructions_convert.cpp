@@ -1,44 +1,28 @@
-// cvt. Semantics as documented; not validated on hardware.
-#include "devices/emu/float_bits.h"
-#include "devices/emu/lanewise.h"
+// cvt: the conversions that kernels are full of, each a loop of its own.
+#include "devices/emu/convert.h"
 
-#include <cmath>
 #include <limits>
 
 namespace moert::emu {
 namespace {
 
-// How a floating-point number becomes an integral one.
-struct ToNearestEven {
-  template <typename F> static F apply(F a) { return std::nearbyint(a); }
-};
-struct TowardsZero {
-  template <typename F> static F apply(F a) { return std::trunc(a); }
-};
-struct Down {
-  template <typename F> static F apply(F a) { return std::floor(a); }
-};
-struct Up {
-  template <typename F> static F apply(F a) { return std::ceil(a); }
+template <typename D, typename S> struct Cast {
+  static D apply(S a) { return static_cast<D>(a); }
 };
 
-// Values out of range become the nearest one in range, NaN zero.
-template <typename D, typename S, typename Rounding> struct FloatToInteger {
+// Towards zero. Values out of range become the nearest one in range.
+template <typename D, typename S> struct Truncate {
   static D apply(S a) {
-    const S rounded = Rounding::template apply<S>(a);
+    const S rounded = std::trunc(a);
     constexpr S limit = static_cast<S>(uint64_t(1) << (8 * sizeof(D) - 1)) * (std::is_signed_v<D> ? 1 : 2);
     if (!(rounded == rounded))
-      return 0;
+      return static_cast<D>(getIntegerOfNaN(sizeof(S) == 8, 8 * sizeof(D)));
     if (rounded >= limit)
       return std::numeric_limits<D>::max();
     if (rounded < (std::is_signed_v<D> ? -limit : S(0)))
       return std::numeric_limits<D>::min();
     return static_cast<D>(rounded);
   }
-};
-
-template <typename D, typename S> struct Cast {
-  static D apply(S a) { return static_cast<D>(a); }
 };
 
 struct FromBf16 {
@@ -58,17 +42,50 @@ template <typename ToHalf> struct ToPair {
   static uint32_t apply(float a, float b) { return static_cast<uint32_t>(ToHalf::apply(a)) << 16 | ToHalf::apply(b); }
 };
 
-uint32_t getRegisterBytes(const Instruction &instruction, unsigned which) {
-  return static_cast<uint32_t>(which ? instruction.immediate >> 8 : instruction.immediate & 255);
+template <typename D, typename S> constexpr Handler cast = Lanewise<Cast<D, S>, D, S>::execute;
+template <typename D, typename S> constexpr Handler truncate = Lanewise<Truncate<D, S>, D, S>::execute;
+
+struct FastRow {
+  Type to, from;
+  std::string_view rounding;
+  Handler execute;
+};
+
+constexpr FastRow fastRows[] = {
+    {Type::F32, Type::S32, "rn", cast<float, int32_t>},
+    {Type::F32, Type::U32, "rn", cast<float, uint32_t>},
+    {Type::F32, Type::S64, "rn", cast<float, int64_t>},
+    {Type::F64, Type::S32, "rn", cast<double, int32_t>},
+    {Type::F64, Type::S64, "rn", cast<double, int64_t>},
+    {Type::F64, Type::F32, "", cast<double, float>},
+    {Type::F32, Type::F64, "rn", cast<float, double>},
+    {Type::S32, Type::F32, "rzi", truncate<int32_t, float>},
+    {Type::U32, Type::F32, "rzi", truncate<uint32_t, float>},
+    {Type::S64, Type::F32, "rzi", truncate<int64_t, float>},
+    {Type::S32, Type::F64, "rzi", truncate<int32_t, double>},
+    {Type::S64, Type::F64, "rzi", truncate<int64_t, double>},
+    {Type::F32, Type::F16, "", Lanewise<FromF16, float, uint16_t>::execute},
+    {Type::F32, Type::BF16, "", Lanewise<FromBf16, float, uint16_t>::execute},
+    {Type::F16, Type::F32, "rn", Lanewise<ToF16, uint16_t, float>::execute},
+    {Type::BF16, Type::F32, "rn", Lanewise<ToBf16, uint16_t, float>::execute},
+    {Type::F16x2, Type::F32, "rn", Lanewise<ToPair<ToF16>, uint32_t, float, float>::execute},
+    {Type::BF16x2, Type::F32, "rn", Lanewise<ToPair<ToBf16>, uint32_t, float, float>::execute},
+};
+
+// Between integers in registers of their own size.
+Handler selectIntegral(Type to, Type from) {
+  return visitInteger(to, [&]<typename D>(Tag<D>) {
+    return visitInteger(from, []<typename S>(Tag<S>) -> Handler { return cast<D, S>; });
+  });
 }
 
-// Between integers, of which either may lie in a register that is wider. The rest of the destination is filled with the
+// Between integers of which either may lie in a register that is wider; the rest of the destination is filled with the
 // sign or zeros.
 template <typename D, typename S>
 void executeInWideRegisters(Warp &warp, const Instruction &instruction, LaneMask mask) {
   std::byte *destination = warp.lanes<std::byte>(instruction.slots[0]);
   const std::byte *source = warp.lanes<std::byte>(instruction.slots[1]);
-  const uint32_t destinationBytes = getRegisterBytes(instruction, 0), sourceBytes = getRegisterBytes(instruction, 1);
+  const size_t destinationBytes = instruction.immediate & 255, sourceBytes = instruction.immediate >> 8;
   uint64_t values[warpSize];
   for (uint32_t lane = 0; lane < warpSize; ++lane) {
     S value;
@@ -82,102 +99,105 @@ void executeInWideRegisters(Warp &warp, const Instruction &instruction, LaneMask
   warp.setPoison(instruction.slots[0], mask, warp.poison(instruction.slots[1]));
 }
 
-template <typename D, typename S> Handler selectIntegral(uint32_t destinationBytes, uint32_t sourceBytes) {
-  if (destinationBytes == sizeof(D) && sourceBytes == sizeof(S))
-    return Lanewise<Cast<D, S>, D, S>::execute;
-  return executeInWideRegisters<D, S>;
-}
-
-Status decodeIntegral(Decoder &decoder, Type to, Type from) {
-  uint32_t destinationBytes, sourceBytes;
-  MOERT_TRY(decoder.takeWideDestination(to, destinationBytes));
-  MOERT_TRY(decoder.takeWideSource(from, sourceBytes));
-  decoder.get().immediate = destinationBytes | sourceBytes << 8;
-  decoder.get().execute = visitInteger(to, [&]<typename D>(Tag<D>) {
-    return visitInteger(from, [&]<typename S>(Tag<S>) { return selectIntegral<D, S>(destinationBytes, sourceBytes); });
-  });
-  return Status::success();
-}
-
-template <typename D, typename S> Handler selectRounded(std::string_view rounding) {
-  const auto select = []<typename Rounding>(Rounding) -> Handler {
-    if constexpr (std::is_same_v<D, S>)
-      return Lanewise<Rounding, D, S>::execute;
-    else
-      return Lanewise<FloatToInteger<D, S, Rounding>, D, S>::execute;
-  };
-  return rounding == "rni"   ? select(ToNearestEven())
-         : rounding == "rzi" ? select(TowardsZero())
-         : rounding == "rmi" ? select(Down())
-                             : select(Up());
-}
-
-template <typename Visitor> Handler visitFloat(Type type, Visitor visitor) {
-  return type == Type::F32 ? visitor(Tag<float>()) : visitor(Tag<double>());
-}
-
-// To an integral value, of an integer or the same floating-point type.
-Handler selectToIntegral(Type to, Type from, std::string_view rounding) {
-  return visitFloat(from, [&]<typename S>(Tag<S>) -> Handler {
-    if (to == from)
-      return selectRounded<S, S>(rounding);
-    return visitInteger(to, [&]<typename D>(Tag<D>) { return selectRounded<D, S>(rounding); });
+Handler selectInWideRegisters(Type to, Type from) {
+  return visitInteger(to, [&]<typename D>(Tag<D>) {
+    return visitInteger(from, []<typename S>(Tag<S>) -> Handler { return executeInWideRegisters<D, S>; });
   });
 }
 
-Handler selectToFloat(Type to, Type from) {
-  return visitFloat(to, [&]<typename D>(Tag<D>) -> Handler {
-    return visitInteger(from, []<typename S>(Tag<S>) -> Handler { return Lanewise<Cast<D, S>, D, S>::execute; });
-  });
-}
-
-// Between floating-point types; `isRounded` says that the instruction names a rounding, as it must exactly if it
-// rounds.
-Handler selectBetweenFloats(Type to, Type from, bool isRounded) {
-  if (to == Type::F64 && from == Type::F32 && !isRounded)
-    return Lanewise<Cast<double, float>, double, float>::execute;
-  if (to == Type::F32 && from == Type::F64 && isRounded)
-    return Lanewise<Cast<float, double>, float, double>::execute;
-  if (to == Type::F32 && !isRounded)
-    return from == Type::F16    ? Handler(Lanewise<FromF16, float, uint16_t>::execute)
-           : from == Type::BF16 ? Handler(Lanewise<FromBf16, float, uint16_t>::execute)
-                                : nullptr;
-  if (from == Type::F32 && isRounded)
-    return to == Type::F16      ? Handler(Lanewise<ToF16, uint16_t, float>::execute)
-           : to == Type::BF16   ? Handler(Lanewise<ToBf16, uint16_t, float>::execute)
-           : to == Type::F16x2  ? Handler(Lanewise<ToPair<ToF16>, uint32_t, float, float>::execute)
-           : to == Type::BF16x2 ? Handler(Lanewise<ToPair<ToBf16>, uint32_t, float, float>::execute)
-                                : nullptr;
+Handler selectFast(const Conversion &conversion) {
+  if (conversion.flushes || conversion.saturates || conversion.rectifies || conversion.isTf32)
+    return nullptr;
+  const bool isWide =
+      conversion.destinationBytes != getBytes(conversion.to) || conversion.sourceBytes != getBytes(conversion.from);
+  if (isWide && isInteger(conversion.to) && isInteger(conversion.from))
+    return selectInWideRegisters(conversion.to, conversion.from);
+  if (isWide)
+    return nullptr;
+  if (isInteger(conversion.to) && isInteger(conversion.from))
+    return selectIntegral(conversion.to, conversion.from);
+  for (const FastRow &row : fastRows)
+    if (row.to == conversion.to && row.from == conversion.from && row.rounding == conversion.roundingName)
+      return row.execute;
   return nullptr;
 }
 
-Status decodeConvert(Decoder &decoder) {
-  constexpr std::string_view integralRoundings[] = {"rni", "rzi", "rmi", "rpi"};
-  std::string_view integralRounding;
-  for (std::string_view name : integralRoundings)
-    if (integralRounding.empty() && decoder.accept(name))
-      integralRounding = name;
-  const bool isRounded = integralRounding.empty() && decoder.accept("rn");
-  const auto isConvertible = [](Type type) { return isInteger(type) || isFloat(type); };
-  Type to, from;
-  MOERT_TRY(decoder.takeType(to, isConvertible));
-  MOERT_TRY(decoder.takeType(from, isConvertible));
-  const bool isWideFloat = from == Type::F32 || from == Type::F64;
+constexpr std::string_view roundingNames[] = {"rn", "rz", "rm", "rp", "rni", "rzi", "rmi", "rpi", "rna"};
+constexpr Rounding roundings[] = {Rounding::NearestEven, Rounding::TowardsZero, Rounding::Down,
+                                  Rounding::Up,          Rounding::NearestEven, Rounding::TowardsZero,
+                                  Rounding::Down,        Rounding::Up,          Rounding::NearestAway};
+constexpr int firstIntegral = 4, toTf32 = 8;
 
-  if (isInteger(to) && isInteger(from) && integralRounding.empty() && !isRounded)
-    return decodeIntegral(decoder, to, from);
-  Handler &execute = decoder.get().execute;
-  if (!integralRounding.empty() && isWideFloat && (to == from || (isInteger(to) && getBytes(to) > 1)))
-    execute = selectToIntegral(to, from, integralRounding);
-  else if (isRounded && (to == Type::F32 || to == Type::F64) && isInteger(from) && getBytes(from) > 1)
-    execute = selectToFloat(to, from);
-  else if (isFloat(to) && isFloat(from) && integralRounding.empty())
-    execute = selectBetweenFloats(to, from, isRounded);
-  if (!execute)
-    return decoder.refuse("this conversion is not known");
-  MOERT_TRY(decoder.takeDestination(to));
-  MOERT_TRY(decoder.takeSource(from));
-  return to == Type::F16x2 || to == Type::BF16x2 ? decoder.takeSource(from) : Status::success();
+constexpr bool isConvertible(Type type) { return isInteger(type) || isFloat(type); }
+
+// More bits of mantissa and exponent in `to` than in `from`, so that nothing is rounded.
+bool isWidening(Type to, Type from) {
+  return (to == Type::F64 && from != Type::F64) || (to == Type::F32 && (from == Type::F16 || from == Type::BF16));
+}
+
+Status checkRounding(const Decoder &decoder, const Conversion &conversion, int rounding) {
+  const Type to = conversion.to, from = conversion.from;
+  const bool isIntegral = rounding >= firstIntegral && rounding != toTf32;
+  const auto refuse = [&] { return decoder.refuse("this conversion is not known"); };
+  if (isHalfPair(from) || (isHalfPair(to) && from != Type::F32))
+    return refuse();
+  if (isInteger(to) && isInteger(from))
+    return rounding < 0 && !conversion.flushes ? Status::success() : refuse();
+  if (isInteger(to))
+    return isIntegral && from != Type::BF16 ? Status::success() : refuse();
+  if (isInteger(from))
+    return rounding >= 0 && !isIntegral && to != Type::BF16 ? Status::success() : refuse();
+  if (to == from)
+    return isIntegral || (rounding < 0 && (conversion.saturates || conversion.flushes)) ? Status::success() : refuse();
+  if (isWidening(to, from))
+    return rounding < 0 ? Status::success() : refuse();
+  // bf16 is made of f32 alone before sm_90.
+  if (to == Type::BF16 && from != Type::F32)
+    return refuse();
+  return rounding >= 0 && !isIntegral ? Status::success() : refuse();
+}
+
+Status decodeConvert(Decoder &decoder) {
+  Conversion conversion;
+  const int rounding = decoder.acceptAny(roundingNames);
+  if (rounding >= 0) {
+    conversion.rounding = roundings[rounding];
+    conversion.roundingName = roundingNames[rounding];
+  }
+  conversion.rectifies = decoder.accept("relu");
+  conversion.flushes = decoder.accept("ftz");
+  conversion.saturates = decoder.accept("sat");
+  if (rounding == toTf32) {
+    MOERT_TRY(decoder.takeModifiers({"tf32", "f32"}));
+    conversion.isTf32 = true;
+    conversion.to = conversion.from = Type::F32;
+  } else {
+    MOERT_TRY(decoder.takeType(conversion.to, isConvertible));
+    MOERT_TRY(decoder.takeType(conversion.from, isConvertible));
+    MOERT_TRY(checkRounding(decoder, conversion, rounding));
+  }
+  const Type to = conversion.to, from = conversion.from;
+  if (conversion.flushes && to != Type::F32 && from != Type::F32)
+    return decoder.refuse("'.ftz' without .f32");
+  if (conversion.rectifies && (!isHalf(to) || from != Type::F32))
+    return decoder.refuse("'.relu' is known from .f32 to a type of 16 bits only");
+  if (isInteger(to))
+    MOERT_TRY(decoder.takeWideDestination(to, conversion.destinationBytes));
+  else
+    MOERT_TRY(decoder.takeDestination(to));
+  if (isInteger(from))
+    MOERT_TRY(decoder.takeWideSource(from, conversion.sourceBytes));
+  else
+    MOERT_TRY(decoder.takeSource(from));
+  conversion.destinationBytes = std::max(conversion.destinationBytes, getBytes(to));
+  conversion.sourceBytes = std::max(conversion.sourceBytes, getBytes(from));
+  if (isHalfPair(to))
+    MOERT_TRY(decoder.takeSource(from));
+  decoder.get().execute = selectFast(conversion);
+  decoder.get().immediate = conversion.destinationBytes | conversion.sourceBytes << 8;
+  if (!decoder.get().execute)
+    setGeneralConversion(decoder.get(), conversion);
+  return Status::success();
 }
 
 constexpr OpcodeRow rows[] = {{"cvt", decodeConvert}};

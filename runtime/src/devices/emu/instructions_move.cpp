@@ -1,4 +1,4 @@
-// mov with its packing and unpacking forms, and cvta. Semantics as documented; not validated on hardware.
+// mov with its packing and unpacking forms, cvta and isspacep.
 #include "devices/emu/lanewise.h"
 
 namespace moert::emu {
@@ -69,6 +69,32 @@ Status decodePacking(Decoder &decoder, Type type) {
   return decoder.refuse("a vector of ", parts, " is not known here");
 }
 
+// Time goes on by one with each instruction of the warp; a nanosecond is as long.
+template <typename T, uint32_t Shift> void executeClock(Warp &warp, const Instruction &instruction, LaneMask mask) {
+  const T value = static_cast<T>(warp.getInstructions() >> Shift);
+  T *destination = warp.lanes<T>(instruction.slots[0]);
+  forEachLane(mask, [&](uint32_t lane) { destination[lane] = value; });
+  warp.setPoison(instruction.slots[0], mask, 0);
+}
+
+// Of a special register that changes while the warp runs; null if `name` is none.
+Handler selectClock(std::string_view name, Type type) {
+  struct Row {
+    std::string_view name;
+    uint32_t bytes;
+    Handler handler;
+  };
+  constexpr Row clocks[] = {
+      {"%clock", 4, executeClock<uint32_t, 0>},          {"%clock_hi", 4, executeClock<uint32_t, 32>},
+      {"%clock64", 8, executeClock<uint64_t, 0>},        {"%globaltimer", 8, executeClock<uint64_t, 0>},
+      {"%globaltimer_lo", 4, executeClock<uint32_t, 0>}, {"%globaltimer_hi", 4, executeClock<uint32_t, 32>},
+  };
+  for (const Row &row : clocks)
+    if (row.name == name && row.bytes == getBytes(type))
+      return row.handler;
+  return nullptr;
+}
+
 Status decodeMove(Decoder &decoder) {
   Type type;
   MOERT_TRY(decoder.takeType(type, [](Type type) { return getBytes(type) != 1; }));
@@ -84,13 +110,19 @@ Status decodeMove(Decoder &decoder) {
   MOERT_TRY(decoder.takeDestination(type));
   // The address of a variable inside its space.
   const OperandSyntax &source = operands[1];
-  const Names::Variable *variable =
+  const Variable *variable =
       source.kind == OperandSyntax::Kind::Name ? decoder.getNames().findVariable(source.name) : nullptr;
-  if (!variable)
+  if (!variable) {
+    if (Handler clock = selectClock(source.name, type)) {
+      decoder.get().execute = clock;
+      decoder.skip();
+      return Status::success();
+    }
     return decoder.takeSource(type);
-  if (variable->space == ".param" || getBytes(type) < 4)
+  }
+  if (variable->space == VariableSpace::KernelParameter || getBytes(type) < 4)
     return decoder.refuse("address of '", source.name, "' is not known here");
-  decoder.addSlot(decoder.getNames().getConstant(variable->address, getBytes(type)));
+  decoder.addSlot(decoder.getNames().getConstant(variable->address + source.bits, getBytes(type)));
   decoder.skip();
   return Status::success();
 }
@@ -107,21 +139,46 @@ template <uint64_t Window> Handler selectConvertAddress(bool toSpace) {
 
 Status decodeConvertAddress(Decoder &decoder) {
   const bool toSpace = decoder.accept("to");
-  if (decoder.accept("global"))
+  if (decoder.accept("global") || decoder.accept("const"))
     decoder.get().execute = selectConvertAddress<0>(toSpace);
-  else if (decoder.accept("shared"))
+  else if (decoder.accept("shared") || decoder.accept("shared::cta"))
     decoder.get().execute = selectConvertAddress<sharedWindow>(toSpace);
   else if (decoder.accept("local"))
     decoder.get().execute = selectConvertAddress<localWindow>(toSpace);
   else
-    return decoder.refuse("expected '.global', '.shared' or '.local'");
+    return decoder.refuse("expected '.global', '.const', '.shared' or '.local'");
   Type type;
   MOERT_TRY(decoder.takeType(type, [](Type type) { return type == Type::U64; }));
   MOERT_TRY(decoder.takeDestination(type));
   return decoder.takeSource(type);
 }
 
-constexpr OpcodeRow rows[] = {{"mov", decodeMove}, {"cvta", decodeConvertAddress}};
+// Whether a generic address lies in a window.
+template <uint64_t First, uint64_t End>
+void executeIsInSpace(Warp &warp, const Instruction &instruction, LaneMask mask) {
+  const uint64_t *address = warp.lanes<uint64_t>(instruction.slots[1]);
+  LaneMask result = 0;
+  for (uint32_t lane = 0; lane < warpSize; ++lane)
+    result |= LaneMask(address[lane] - First < End - First) << lane;
+  LaneMask &predicate = warp.predicate(instruction.slots[0]);
+  predicate = (predicate & ~mask) | (result & mask);
+  warp.setPoison(instruction.slots[0], mask, warp.poison(instruction.slots[1]));
+}
+
+Status decodeIsInSpace(Decoder &decoder) {
+  if (decoder.accept("global"))
+    decoder.get().execute = executeIsInSpace<0, sharedWindow>;
+  else if (decoder.accept("shared") || decoder.accept("shared::cta"))
+    decoder.get().execute = executeIsInSpace<sharedWindow, localWindow>;
+  else if (decoder.accept("local"))
+    decoder.get().execute = executeIsInSpace<localWindow, ~uint64_t(0)>;
+  else
+    return decoder.refuse("expected '.global', '.shared' or '.local'");
+  MOERT_TRY(decoder.takeDestination(Type::Pred));
+  return decoder.takeSource(Type::U64);
+}
+
+constexpr OpcodeRow rows[] = {{"mov", decodeMove}, {"cvta", decodeConvertAddress}, {"isspacep", decodeIsInSpace}};
 
 } // namespace
 

@@ -33,9 +33,7 @@ private:
 };
 
 // A type as C++ has it.
-template <typename T> struct Tag {
-  using type = T;
-};
+template <typename T> struct Tag { using type = T; };
 
 // Calls `visitor` with the Tag of the integer type that a signed, unsigned or untyped PTX type stands for.
 template <typename Visitor> auto visitInteger(Type type, Visitor visitor) {
@@ -62,13 +60,9 @@ template <typename Visitor> auto visitInteger(Type type, Visitor visitor) {
   }
 }
 
-// The same for types of arithmetic: integers from 16 bits on, f32 and f64.
-template <typename Visitor> auto visitArithmetic(Type type, Visitor visitor) {
+// The same for integers from 16 bits on.
+template <typename Visitor> auto visitWideInteger(Type type, Visitor visitor) {
   switch (type) {
-  case Type::F32:
-    return visitor(Tag<float>());
-  case Type::F64:
-    return visitor(Tag<double>());
   case Type::U16:
     return visitor(Tag<uint16_t>());
   case Type::S16:
@@ -84,8 +78,16 @@ template <typename Visitor> auto visitArithmetic(Type type, Visitor visitor) {
   }
 }
 
+// The same for f32 and f64.
+template <typename Visitor> auto visitFloat(Type type, Visitor visitor) {
+  return type == Type::F32 ? visitor(Tag<float>()) : visitor(Tag<double>());
+}
+
 constexpr bool isWideInteger(Type type) { return isInteger(type) && getBytes(type) > 1; }
-constexpr bool isArithmetic(Type type) { return isWideInteger(type) || type == Type::F32 || type == Type::F64; }
+constexpr bool isWideFloat(Type type) { return type == Type::F32 || type == Type::F64; }
+constexpr bool isHalf(Type type) { return isFloat(type) && !isWideFloat(type); }
+constexpr bool isHalfPair(Type type) { return type == Type::F16x2 || type == Type::BF16x2; }
+constexpr bool isArithmetic(Type type) { return isWideInteger(type) || isWideFloat(type); }
 constexpr bool isWideBits(Type type) { return isBits(type) && getBytes(type) > 1; }
 
 } // namespace moert::emu

@@ -9,7 +9,7 @@ bool isWordStart(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || c == '%' || c == '.';
 }
 bool isWordPart(char c) { return isWordStart(c) || isDigit(c); }
-bool isMark(char c) { return c != '\0' && std::string_view("[]{}()<>,;:@!+-=").find(c) != std::string_view::npos; }
+bool isMark(char c) { return c != '\0' && std::string_view("[]{}()<>,;:@!+-=|").find(c) != std::string_view::npos; }
 
 class Lexer {
 public:
@@ -36,6 +36,8 @@ private:
       position = std::min(text.find('\n', position), text.size());
     } else if (c == '/' && at(1) == '*') {
       return skipBlockComment();
+    } else if (c == '"') {
+      return takeString();
     } else if (isDigit(c)) {
       take(Token::Kind::Number);
     } else if (isWordStart(c)) {
@@ -51,10 +53,24 @@ private:
 
   void take(Token::Kind kind) {
     size_t end = position + 1;
-    while (end < text.size() && isWordPart(text[end]))
-      ++end;
+    while (end < text.size() && (isWordPart(text[end]) || isInnerColons(end)))
+      end += isWordPart(text[end]) ? 1 : 2;
     tokens.push_back({kind, line, text.substr(position, end - position)});
     position = end;
+  }
+
+  // `shared::cta` is one word.
+  bool isInnerColons(size_t at) const {
+    return text.substr(at, 2) == "::" && at + 2 < text.size() && isWordPart(text[at + 2]);
+  }
+
+  Status takeString() {
+    const size_t end = text.find_first_of("\"\n", position + 1);
+    if (end == std::string_view::npos || text[end] == '\n')
+      return failure(MOERT_UNSUPPORTED, "line ", line, ": string without an end");
+    tokens.push_back({Token::Kind::String, line, text.substr(position + 1, end - position - 1)});
+    position = end + 1;
+    return Status::success();
   }
 
   Status skipBlockComment() {

@@ -10,9 +10,12 @@ namespace moert::emu {
 
 struct Token {
   enum class Kind : uint8_t {
-    Word, // identifiers, directives, registers and mnemonics with their dots: `add.s32`, `%tid.x`, `.reg`, `$L__BB0_1`
+    // Identifiers, directives, registers and mnemonics with their dots: `add.s32`, `%tid.x`, `.reg`, `$L__BB0_1`,
+    // `ld.shared::cta.b32`.
+    Word,
     Number, // as written: `12`, `7.0`, `0x1F`, `0f3F800000`
-    Mark,   // one of []{}()<>,;:@!+-=
+    String, // without its quotes
+    Mark,   // one of []{}()<>,;:@!+-=|
     End,
   };
 

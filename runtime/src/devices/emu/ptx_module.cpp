@@ -1,166 +1,96 @@
-// Syntax -> kernels: places parameters and variables, decodes instructions through the opcode tables.
+// A module from its text: variables in global and constant memory, then its kernels.
 #include "devices/emu/ptx_module.h"
-#include "devices/emu/decoder.h"
+#include "devices/emu/kernel_builder.h"
 #include "devices/emu/memory.h"
 #include "devices/emu/ptx_parser.h"
-#include "devices/emu/reconvergence.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace moert::emu {
 namespace {
 
-using OpcodeTable = std::unordered_map<std::string_view, const OpcodeRow *>;
-
-const OpcodeTable &getOpcodeTable() {
-  static const OpcodeTable table = [] {
-    OpcodeTable result;
-    for (const auto rows :
-         {getArithmeticOpcodes(), getLogicOpcodes(), getCompareOpcodes(), getConvertOpcodes(), getMoveOpcodes(),
-          getMemoryOpcodes(), getAsyncOpcodes(), getMatrixOpcodes(), getControlOpcodes()})
-      for (const OpcodeRow &row : rows)
-        result.emplace(row.opcode, &row);
-    return result;
-  }();
-  return table;
-}
-
-Status measure(const VariableSyntax &syntax, uint64_t &alignment, uint64_t &bytes) {
-  Type type;
-  if (!parseType(syntax.type, type) || type == Type::Pred)
-    return failure(MOERT_UNSUPPORTED, "line ", syntax.line, ": variable '", syntax.name, "' of unknown type '",
-                   syntax.type, "'");
-  alignment = std::max<uint64_t>(syntax.alignment, getBytes(type));
-  bytes = syntax.count * getBytes(type);
-  return Status::success();
-}
-
-class KernelBuilder {
+class VariablePlacer {
 public:
-  KernelBuilder(const ModuleSyntax &module, const KernelSyntax &syntax, Kernel &kernel)
-      : module(module), syntax(syntax), kernel(kernel), names(kernel) {}
+  VariablePlacer(const ModuleSyntax &syntax, GlobalMemory &memory, ModuleNames &names)
+      : syntax(syntax), memory(memory), names(names) {}
 
-  Status build() {
-    kernel.name = syntax.name;
-    kernel.maxThreads = syntax.maxThreads;
-    kernel.threads = syntax.threads;
-    for (const VariableSyntax &parameter : syntax.parameters)
-      MOERT_TRY(addParameter(parameter));
-    for (const auto *variables : {&module.variables, &syntax.variables})
-      for (const VariableSyntax &variable : *variables)
-        if (variable.count)
-          MOERT_TRY(addVariable(variable));
-    MOERT_TRY(addDynamicShared());
-    for (const RegisterSyntax &registers : syntax.registers)
-      MOERT_TRY(names.addRegisters(registers));
-    for (const LabelSyntax &label : syntax.labels)
-      MOERT_TRY(names.addLabel(label));
-    return decode();
+  // First all addresses, then the values, which may be addresses.
+  Status place() {
+    for (const VariableSyntax &variable : syntax.variables)
+      if (variable.space != ".shared")
+        MOERT_TRY(allocate(variable));
+    for (const VariableSyntax &variable : syntax.variables)
+      if (variable.space != ".shared")
+        MOERT_TRY(initialize(variable));
+    return Status::success();
   }
 
 private:
-  Status addParameter(const VariableSyntax &parameter) {
+  template <typename... Pieces> static Status refuse(const VariableSyntax &variable, const Pieces &...pieces) {
+    return failure(MOERT_UNSUPPORTED, "line ", variable.line, ": variable '", variable.name, "' ", pieces...);
+  }
+
+  Status allocate(const VariableSyntax &variable) {
     uint64_t alignment, bytes;
-    MOERT_TRY(measure(parameter, alignment, bytes));
-    const uint64_t offset = (kernel.parameterBytes + alignment - 1) & ~(alignment - 1);
-    if (bytes == 0 || offset + bytes > 4096)
-      return failure(MOERT_UNSUPPORTED, "line ", parameter.line, ": parameters of kernel '", syntax.name,
-                     "' do not fit 4096 bytes");
-    kernel.parameterBytes = static_cast<uint32_t>(offset + bytes);
-    kernel.parameters.push_back(
-        {std::string(parameter.name), static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)});
-    return names.addVariable(parameter, offset, bytes);
+    MOERT_TRY(measureVariable(variable, alignment, bytes));
+    if (variable.isExtern || bytes == 0)
+      return refuse(variable, "is not defined in this module");
+    const Variable placed = {variable.space == ".const" ? VariableSpace::Const : VariableSpace::Global,
+                             memory.allocate(bytes), bytes};
+    return names.emplace(variable.name, placed).second ? Status::success() : refuse(variable, "is declared twice");
   }
 
-  // A variable lies at an address that is aligned as declared and no better, so that accesses which need more show.
-  static uint64_t place(uint64_t end, uint64_t alignment) {
-    const uint64_t address = (end + alignment - 1) & ~(alignment - 1);
-    return address & alignment ? address : address + alignment;
-  }
-
-  Status addVariable(const VariableSyntax &variable) {
-    uint64_t alignment, bytes;
-    MOERT_TRY(measure(variable, alignment, bytes));
-    uint64_t &end = variable.space == ".shared" ? kernel.sharedBytes : kernel.localBytes;
-    const uint64_t address = place(variablesBase + end, alignment);
-    end = address + bytes - variablesBase;
-    if (end > (1 << 20))
-      return failure(MOERT_UNSUPPORTED, "line ", variable.line, ": ", variable.space.substr(1),
-                     " variables of kernel '", syntax.name, "' are larger than 1048576 bytes");
-    return names.addVariable(variable, address, bytes);
-  }
-
-  // All arrays without a size begin at one address, behind the others.
-  Status addDynamicShared() {
-    uint64_t alignment = 1;
-    std::vector<const VariableSyntax *> unsized;
-    for (const auto *variables : {&module.variables, &syntax.variables})
-      for (const VariableSyntax &variable : *variables)
-        if (variable.count == 0) {
-          uint64_t own, bytes;
-          MOERT_TRY(measure(variable, own, bytes));
-          if (variable.space != ".shared")
-            return failure(MOERT_UNSUPPORTED, "line ", variable.line, ": variable '", variable.name,
-                           "' without a size");
-          alignment = std::max(alignment, own);
-          unsized.push_back(&variable);
-        }
-    if (unsized.empty())
-      return Status::success();
-    const uint64_t address = place(variablesBase + kernel.sharedBytes, alignment);
-    kernel.sharedBytes = address - variablesBase;
-    kernel.hasDynamicShared = true;
-    for (const VariableSyntax *variable : unsized)
-      MOERT_TRY(names.addVariable(*variable, address, 0));
-    return Status::success();
-  }
-
-  Status decode() {
-    kernel.code.reserve(syntax.instructions.size() + 1);
-    for (const InstructionSyntax &instruction : syntax.instructions)
-      MOERT_TRY(decode(instruction));
-    // The end of the text ends a lane.
-    const uint32_t lastLine = syntax.instructions.empty() ? syntax.line : syntax.instructions.back().line;
-    const InstructionSyntax end = {lastLine, "ret", "ret", {}, {}, false, {}};
-    MOERT_TRY(decode(end));
-    findReconvergence(kernel.code);
-    return Status::success();
-  }
-
-  Status decode(const InstructionSyntax &from) {
-    Instruction &instruction = kernel.code.emplace_back();
-    instruction.line = from.line;
-    instruction.isGuardNegated = from.isGuardNegated;
-    Decoder decoder(from, names, instruction);
-    const auto row = getOpcodeTable().find(from.opcode);
-    if (row == getOpcodeTable().end())
-      return decoder.refuse("this instruction is not known");
-    if (!from.guard.empty()) {
-      const Names::RegisterName *guard = names.findRegister(from.guard);
-      if (!guard || guard->type != Type::Pred)
-        return decoder.refuse("'", from.guard, "' is not a predicate");
-      instruction.guard = guard->slot;
+  // What has no value is zero.
+  Status initialize(const VariableSyntax &variable) {
+    const Variable &placed = names.at(variable.name);
+    std::vector<std::byte> image(placed.bytes);
+    const uint64_t elementBytes = placed.bytes / variable.count;
+    if (variable.initialValues.size() > variable.count)
+      return refuse(variable, "has ", variable.initialValues.size(), " values, expected at most ", variable.count);
+    for (size_t i = 0; i < variable.initialValues.size(); ++i) {
+      uint64_t bits;
+      MOERT_TRY(evaluate(variable, variable.initialValues[i], elementBytes, bits));
+      std::memcpy(image.data() + i * elementBytes, &bits, elementBytes);
     }
-    MOERT_TRY(row->second->decode(decoder));
-    return decoder.finish();
+    return memory.write(placed.address, image);
   }
 
-  const ModuleSyntax &module;
-  const KernelSyntax &syntax;
-  Kernel &kernel;
-  Names names;
+  Status evaluate(const VariableSyntax &variable, const InitialValueSyntax &value, uint64_t bytes, uint64_t &bits) {
+    bits = value.bits;
+    if (value.variable.empty())
+      return Status::success();
+    const auto found = names.find(value.variable);
+    if (found == names.end() || bytes != 8)
+      return refuse(variable, "cannot hold the address of '", value.variable, "'");
+    bits += found->second.address;
+    return Status::success();
+  }
+
+  const ModuleSyntax &syntax;
+  GlobalMemory &memory;
+  ModuleNames &names;
 };
 
 } // namespace
 
-Status Module::load(std::string_view ptx, Module &module) {
+Status Module::load(std::string_view ptx, Module &module, GlobalMemory *memory) {
   ModuleSyntax syntax;
   MOERT_TRY(parsePtx(ptx, syntax));
   if (syntax.version.empty() || syntax.target.empty())
     return failure(MOERT_UNSUPPORTED, "PTX without '.version' and '.target'");
+  ModuleNames variables;
+  const auto needsMemory = std::find_if(syntax.variables.begin(), syntax.variables.end(),
+                                        [](const VariableSyntax &variable) { return variable.space != ".shared"; });
+  if (memory)
+    MOERT_TRY(VariablePlacer(syntax, *memory, variables).place());
+  else if (needsMemory != syntax.variables.end())
+    return failure(MOERT_UNSUPPORTED, "line ", needsMemory->line, ": variable '", needsMemory->name,
+                   "' needs device memory, and the module is loaded without any");
   module.kernels.clear();
-  for (const KernelSyntax &kernel : syntax.kernels)
-    MOERT_TRY(KernelBuilder(syntax, kernel, module.kernels.emplace_back()).build());
+  for (const FunctionSyntax &function : syntax.functions)
+    if (function.isKernel)
+      MOERT_TRY(KernelBuilder(syntax, variables, function, module.kernels.emplace_back()).build());
   return Status::success();
 }
 

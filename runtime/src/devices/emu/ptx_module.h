@@ -23,7 +23,18 @@ enum class SpecialRegister : uint8_t {
   NctaidY,
   NctaidZ,
   Laneid,
-  Warpid
+  Warpid,
+  Nwarpid,
+  LanemaskEq,
+  LanemaskLe,
+  LanemaskLt,
+  LanemaskGe,
+  LanemaskGt,
+  Smid,
+  Nsmid,
+  Gridid,
+  DynamicSharedBytes,
+  TotalSharedBytes
 };
 
 // A register that is filled when a warp starts.
@@ -54,10 +65,13 @@ struct Kernel {
   std::array<uint32_t, 3> maxThreads = {}, threads = {}; // zeros if not given
 };
 
+class GlobalMemory;
+
 class Module {
 public:
-  // Refuses what is not understood, with its line.
-  static Status load(std::string_view ptx, Module &module);
+  // Refuses what is not understood, with its line. Variables in global and constant memory are placed in `memory` and
+  // stay there; a module without any needs none.
+  static Status load(std::string_view ptx, Module &module, GlobalMemory *memory = nullptr);
 
   // Null if there is none of this name.
   const Kernel *findKernel(std::string_view name) const;

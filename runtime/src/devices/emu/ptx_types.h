@@ -54,6 +54,11 @@ constexpr bool isInteger(Type type) { return isSigned(type) || isUnsigned(type);
 constexpr bool isBits(Type type) { return type >= Type::B8 && type <= Type::B64; }
 constexpr bool isFloat(Type type) { return type >= Type::F16; }
 
+// The unsigned integer of a type's size.
+constexpr Type getUnsigned(Type type) {
+  return getBytes(type) == 8 ? Type::U64 : getBytes(type) == 4 ? Type::U32 : getBytes(type) == 2 ? Type::U16 : Type::U8;
+}
+
 template <unsigned Bytes>
 using Unsigned =
     std::conditional_t<Bytes == 1, uint8_t,

@@ -38,6 +38,7 @@ public:
   void setPoison(Slot slot, LaneMask mask, LaneMask value) { poisons[slot] = (poisons[slot] & ~mask) | (value & mask); }
 
   LaneMask getActive() const { return paths.back().mask; }
+  LaneMask getLive() const { return live; }
   void branch(const Instruction &instruction, LaneMask taken, LaneMask notTaken);
   void exit(LaneMask mask);
   void waitAtBarrier(uint32_t barrier, uint32_t line);
