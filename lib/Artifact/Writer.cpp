@@ -90,6 +90,9 @@ public:
     writeRecords(MOERT_SECTION_DIMS, pools.dimValues());
     writeRecords(MOERT_SECTION_SYMBOLS, pools.symbols());
     writeRecords(MOERT_SECTION_STRINGS, pools.stringBytes());
+    // What it holds is known once the table is.
+    if (options.signingKey)
+      writeRecords(MOERT_SECTION_SEAL, ArrayRef(moert_seal_t()));
     writeHeader();
     return success();
   }
@@ -351,10 +354,31 @@ private:
     header.file_size = file.tell();
     header.section_count = sections.size();
     size_t tableSize = sections.size() * sizeof(moert_section_t);
+    if (options.signingKey)
+      seal(header);
     crypto_generichash(header.table_hash, sizeof(header.table_hash),
                        reinterpret_cast<const unsigned char *>(sections.data()), tableSize, nullptr, 0);
     file.pwrite(reinterpret_cast<const char *>(&header), sizeof(header), 0);
     file.pwrite(reinterpret_cast<const char *>(sections.data()), tableSize, sizeof(header));
+  }
+
+  /// Fills the section of the seal, the last one. `header` has no hash of the table yet.
+  void seal(const moert_file_header_t &header) {
+    moert_section_t &entry = sections.back();
+    memset(entry.hash, 0, sizeof(entry.hash));
+    SmallVector<uint8_t> message;
+    auto append = [&](const void *data, size_t size) {
+      auto *bytes = static_cast<const uint8_t *>(data);
+      message.append(bytes, bytes + size);
+    };
+    append(&header, sizeof(header));
+    append(sections.data(), sections.size() * sizeof(moert_section_t));
+    moert_seal_t seal;
+    llvm::copy(options.signingKey->getPublicKey(), seal.public_key);
+    llvm::copy(options.signingKey->sign(message), seal.signature);
+    crypto_generichash(entry.hash, sizeof(entry.hash), reinterpret_cast<const unsigned char *>(&seal), sizeof(seal),
+                       nullptr, 0);
+    file.pwrite(reinterpret_cast<const char *>(&seal), sizeof(seal), entry.offset);
   }
 
   ModuleOp module;

@@ -31,6 +31,7 @@ ArtifactOptions describe(ModuleOp module, const CompileOptions &options) {
   artifact.byteTokenizer = options.tokenizer.bytes;
   artifact.bos = options.tokenizer.bos;
   artifact.stops = options.tokenizer.stop;
+  artifact.signingKey = options.signingKey;
   artifact.info.emplace_back("compiler", "moec " MOEC_VERSION);
   artifact.info.emplace_back("source", llvm::sys::path::filename(options.input).str());
   std::string words;

@@ -55,6 +55,9 @@ static cl::opt<int64_t> bos("bos", cl::value_desc("id"), cl::cat(category), cl::
 static cl::list<int64_t> stop("stop", cl::CommaSeparated, cl::value_desc("id,..."), cl::cat(category),
                               cl::desc("Tokens that end a text"));
 
+static cl::opt<std::string> signKey("sign-key", cl::value_desc("file"), cl::cat(category),
+                                    cl::desc("Sign the .moe file with this Ed25519 secret key"));
+
 static bool hasTarget(Target target) { return targets.empty() ? target == Target::Cpu : is_contained(targets, target); }
 
 /// Options of a target that is not asked for, or an empty string.
@@ -97,7 +100,16 @@ int main(int argc, char **argv) {
     errs() << "moec: error: " << contradiction << '\n';
     return 1;
   }
-  switch (compile(makeOptions(), errs())) {
+  CompileOptions options = makeOptions();
+  if (!signKey.empty()) {
+    Expected<SigningKey> key = SigningKey::read(signKey);
+    if (!key) {
+      errs() << "moec: error: " << toString(key.takeError()) << '\n';
+      return 1;
+    }
+    options.signingKey = std::move(*key);
+  }
+  switch (compile(options, errs())) {
   case CompileStatus::Success:
     return 0;
   case CompileStatus::Refused:

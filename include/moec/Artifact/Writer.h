@@ -3,6 +3,7 @@
 #define MOEC_ARTIFACT_WRITER_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "moec/Artifact/SigningKey.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Target/Cpu/CpuTarget.h"
 #include "moec/Target/Cuda/GpuImage.h"
@@ -16,6 +17,7 @@ struct ArtifactOptions {
   bool byteTokenizer = false;
   std::optional<int64_t> bos;
   llvm::SmallVector<int64_t> stops;
+  std::optional<SigningKey> signingKey;
 };
 
 /// Computes the bytes of a weight and writes them to the stream.

@@ -7,6 +7,7 @@
 #ifndef MOEC_DRIVER_COMPILE_H
 #define MOEC_DRIVER_COMPILE_H
 
+#include "moec/Artifact/SigningKey.h"
 #include "moec/Driver/Stages.h"
 
 #include "llvm/ADT/SmallVector.h"
@@ -47,6 +48,8 @@ struct CompileOptions {
   /// Names of optional passes to leave out.
   llvm::SmallVector<std::string> disabledPasses;
   TokenizerOptions tokenizer;
+  /// What signs the file.
+  std::optional<SigningKey> signingKey;
   /// Compile the model also without recognisers, run both on this machine, and keep plain operators where they differ.
   bool check = false;
   /// Print what recognisers report about structures they nearly matched.
