@@ -126,6 +126,28 @@ bool raise::splitCommutative(onnx::NodeOp node, function_ref<bool(Value)> first,
   return false;
 }
 
+std::optional<EinsumEquation> raise::einsumEquation(onnx::NodeOp node) {
+  std::string text = node.getString("equation", "").str();
+  llvm::erase(text, ' ');
+  auto [inputs, output] = StringRef(text).split("->");
+  EinsumEquation equation{.output = output.str()};
+  SmallVector<StringRef> parts;
+  inputs.split(parts, ',');
+  auto isPlain = [](StringRef letters) {
+    return llvm::all_of(letters, [&](char letter) { return llvm::isAlpha(letter) && letters.count(letter) == 1; });
+  };
+  if (text.find("->") == std::string::npos || parts.size() != node.getInputs().size() ||
+      !llvm::all_of(parts, isPlain) || !isPlain(output))
+    return std::nullopt;
+  for (auto [part, input] : llvm::zip_equal(parts, node.getInputs())) {
+    RankedTensorType type = tensorTypeOf(input);
+    if (!type || type.getRank() != static_cast<int64_t>(part.size()))
+      return std::nullopt;
+    equation.inputs.push_back(part.str());
+  }
+  return equation;
+}
+
 /// Whether every value of `from` is a value of `to`.
 static bool isWideningCast(FloatType from, FloatType to) {
   return from && to && (from == to || from.getWidth() < to.getWidth());

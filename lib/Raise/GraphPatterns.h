@@ -50,6 +50,14 @@ bool reducesLastAxisKept(onnx::NodeOp node);
 /// The parts of a `Sum`, `Mul`, … in either order: true if one input satisfies `first`; `other` is then the other one.
 bool splitCommutative(onnx::NodeOp node, llvm::function_ref<bool(mlir::Value)> first, mlir::Value &other);
 
+/// The letters of the operands and of the result of an Einsum whose equation is explicit, without ellipsis and without
+/// a letter twice in one of them.
+struct EinsumEquation {
+  llvm::SmallVector<std::string, 2> inputs;
+  std::string output;
+};
+std::optional<EinsumEquation> einsumEquation(onnx::NodeOp node);
+
 /// Skips Identity and Cast from a float type to the same or a wider one, which change no value.
 mlir::Value skipFloatCasts(mlir::Value value);
 

@@ -400,8 +400,9 @@ struct RaiseRouters : moec::impl::RaiseRoutersBase<RaiseRouters> {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       SmallVector<moe::ExpertsOp> layers;
       function.walk([&](moe::ExpertsOp experts) {
-        // Where every expert sees every token there is nothing to select.
-        if (!experts.getExperts().getDefiningOp<moe::RouteOp>() && experts.getForm() != "dense")
+        // Where every expert sees every token, or has rows of its own, nothing is selected.
+        if (!experts.getExperts().getDefiningOp<moe::RouteOp>() && experts.getForm() != "dense" &&
+            experts.getForm() != "dispatched")
           layers.push_back(experts);
       });
       if (layers.empty())

@@ -24,10 +24,13 @@ std::optional<RowSpace> RowSpace::create(Value ids, const SymbolicShapes &shapes
   return space;
 }
 
-RowSpace RowSpace::ofTokens(ArrayRef<Extent> tokens) {
+RowSpace RowSpace::ofTokens(ArrayRef<Extent> tokens, int64_t slots) {
   RowSpace space;
   space.tokenExtents.assign(tokens.begin(), tokens.end());
-  space.ids = *space.gateLayout(tokens);
+  space.slots = slots;
+  Extents extents(tokens);
+  extents.push_back(Extent(slots));
+  space.ids = *space.gateLayout(slots == 1 ? tokens : ArrayRef<Extent>(extents));
   return space;
 }
 
@@ -92,8 +95,9 @@ std::optional<Layout> RowSpace::throughReshape(const Layout &input, ArrayRef<Ext
   return group(order, to);
 }
 
-/// Expand and Tile of an axis of extent 1 by the number of slots.
-std::optional<Layout> RowSpace::throughRepeat(const Layout &input, ArrayRef<Extent> from, ArrayRef<Extent> to) const {
+/// Expand and Tile of an axis of extent 1 by the number of slots, and Tile of a whole axis as many times.
+std::optional<Layout> RowSpace::throughRepeat(const Layout &input, ArrayRef<Extent> from, ArrayRef<Extent> to,
+                                              bool isTile) const {
   Layout layout = input;
   SmallVector<Extent> extents(from);
   while (layout.size() < to.size()) {
@@ -104,9 +108,9 @@ std::optional<Layout> RowSpace::throughRepeat(const Layout &input, ArrayRef<Exte
   for (auto [axis, before, after] : llvm::zip_equal(layout, extents, to)) {
     if (before == after)
       continue;
-    if (!before.isOne() || after != Extent(slots) || hasSlot)
+    if ((!before.isOne() && !isTile) || after != before * Extent(slots) || hasSlot)
       return std::nullopt;
-    axis.push_back(SlotIndex);
+    axis.insert(axis.begin(), SlotIndex);
     hasSlot = true;
   }
   return layout;
@@ -120,7 +124,7 @@ std::optional<Layout> RowSpace::throughView(onnx::NodeOp view, const Layout &inp
   if (view.is("Identity") || view.is("Cast"))
     return input;
   if (view.is("Expand") || view.is("Tile"))
-    return throughRepeat(input, *from, *to);
+    return throughRepeat(input, *from, *to, view.is("Tile"));
   if (!view.is("Transpose"))
     return throughReshape(input, *from, *to);
   SmallVector<int64_t> reversed(llvm::reverse(llvm::seq<int64_t>(input.size())));

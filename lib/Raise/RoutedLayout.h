@@ -27,7 +27,7 @@ public:
   /// extent; otherwise each token has one slot.
   static std::optional<RowSpace> create(mlir::Value ids, const SymbolicShapes &shapes);
   /// Tokens without slots, in axes of their own.
-  static RowSpace ofTokens(llvm::ArrayRef<Extent> tokens);
+  static RowSpace ofTokens(llvm::ArrayRef<Extent> tokens, int64_t slots = 1);
 
   int64_t slotCount() const { return slots; }
   llvm::ArrayRef<Extent> tokens() const { return tokenExtents; }
@@ -49,8 +49,8 @@ private:
   std::optional<Layout> group(llvm::ArrayRef<Numbered> order, llvm::ArrayRef<Extent> extents) const;
   std::optional<Layout> throughReshape(const Layout &input, llvm::ArrayRef<Extent> from,
                                        llvm::ArrayRef<Extent> to) const;
-  std::optional<Layout> throughRepeat(const Layout &input, llvm::ArrayRef<Extent> from,
-                                      llvm::ArrayRef<Extent> to) const;
+  std::optional<Layout> throughRepeat(const Layout &input, llvm::ArrayRef<Extent> from, llvm::ArrayRef<Extent> to,
+                                      bool isTile) const;
 
   llvm::SmallVector<Extent> tokenExtents;
   int64_t slots = 1;

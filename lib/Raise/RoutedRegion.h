@@ -56,6 +56,21 @@ struct RowProduct {
   bool outByIn = false;
 };
 
+/// A MatMul or Einsum with a stack of matrices: each row along one axis of the result has the matrix of its place
+/// there.
+struct StackedProduct {
+  onnx::NodeOp node;
+  mlir::Value weight, data;
+  bool outByIn = false;
+  /// The axis of the data that is summed over, and for each axis of the result the one of the data it is, or -1: for
+  /// the columns, and for the experts if the data are the same for all.
+  int64_t contracted = 0;
+  llvm::SmallVector<int64_t, 4> dataAxes = {};
+  /// Axes of the result.
+  int64_t expertAxis = 0, columnAxis = 0;
+};
+std::optional<StackedProduct> matchStackedProduct(onnx::NodeOp node);
+
 struct RoutedValue {
   Layout layout;
   ScalarId expression;
@@ -76,6 +91,13 @@ public:
   void addRowProduct(mlir::Operation *node, RowProduct product) {
     products.insert(node);
     rowProducts[node] = product;
+  }
+  /// Declares a product of which the axis of the experts runs over `expertIndex`: the slots, or one of the dimensions
+  /// of the tokens.
+  void addStackedProduct(StackedProduct product, int expertIndex) {
+    products.insert(product.node);
+    this->expertIndex = expertIndex;
+    stackedProducts[product.node] = std::move(product);
   }
   /// Declares that `bias` holds one number per feature of the only expert.
   void addRowBias(mlir::Value bias) { rowBiases.insert(bias); }
@@ -114,6 +136,8 @@ private:
   std::optional<RoutedValue> evaluateSplit(onnx::NodeOp node, unsigned result);
   std::optional<RoutedValue> evaluateInput(mlir::Value value);
   std::optional<RoutedValue> evaluateRowProduct(const RowProduct &product);
+  std::optional<RoutedValue> evaluateStackedProduct(const StackedProduct &product);
+  std::optional<RoutedValue> evaluateStackedBias(mlir::Value value);
   std::optional<RoutedValue> tokensBelow(mlir::Value value);
   std::optional<Layout> layoutOfIds(mlir::Value value) const;
   std::optional<Layout> layoutOfWeight(mlir::Value value) const;
@@ -126,6 +150,8 @@ private:
   llvm::SmallDenseSet<mlir::Operation *> products;
   llvm::DenseMap<mlir::Operation *, RowProduct> rowProducts;
   llvm::SmallDenseSet<mlir::Value> rowBiases;
+  llvm::DenseMap<mlir::Operation *, StackedProduct> stackedProducts;
+  int expertIndex = SlotIndex;
   ScalarExpressions pool;
   std::vector<RoutedSource> sources;
   mlir::Value gateValue;

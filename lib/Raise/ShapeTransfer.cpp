@@ -57,6 +57,19 @@ std::optional<Extents> SymbolicShapes::Transfer::shape(unsigned result) const {
     return matmul();
   if (op.starts_with("Reduce") || op == "ArgMax" || op == "ArgMin")
     return reduce();
+  if (op == "Einsum") {
+    std::optional<EinsumEquation> equation = einsumEquation(node);
+    if (!equation)
+      return std::nullopt;
+    Extents result;
+    for (char letter : equation->output)
+      for (auto [index, letters] : llvm::enumerate(equation->inputs))
+        if (size_t axis = letters.find(letter); axis != std::string::npos && in(index)) {
+          result.push_back((*in(index))[axis]);
+          break;
+        }
+    return result;
+  }
   if (op == "OneHot") {
     std::optional<Extents> extents = copy(in(0));
     std::optional<ArrayRef<Extent>> depth = valuesOf(1);

@@ -65,6 +65,20 @@ def RaiseSummedExperts : Raise_Pass<"moe-raise-summed-experts"> {
   }];
 }
 
+def RaiseStackedExperts : Raise_Pass<"moe-raise-stacked-experts"> {
+  let summary = "turns batched products with the weights of all experts into moe.experts";
+  let description = [{
+    Recognises two products with stacks of matrices and the activation between them, where either every expert sees every
+    token and a weighted sum over the experts follows, or each expert has rows of its own. Each layer that resembles
+    this form and is left as it is gets a remark with the reason.
+    ```mlir
+    %h = onnx.node "Einsum"(%x, %w1) {"th,ehi->eti"}; … %y = onnx.node "Einsum"(%out, %gates) {"eth,te->th"}
+    // becomes
+    %y = moe.experts %x routed(%ids, %slot_gates) w1 %w1 w2 %w2 activation(<kind = swiglu, layout = concatenated>)
+    ```
+  }];
+}
+
 def RaiseRouters : Raise_Pass<"moe-raise-routers"> {
   let summary = "turns the scoring and selection in front of moe.experts into moe.route";
   let description = [{
