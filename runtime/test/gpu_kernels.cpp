@@ -65,7 +65,7 @@ ArtifactBuilder makeGather(int64_t rows) {
   const char *body = "setp.ge.u64 %p1, %thread, %in3; @%p1 bra done;\n"
                      "shl.b64 %d1, %thread, 3; add.s64 %d1, %in1, %d1; ld.global.u64 %d2, [%d1];\n"
                      "setp.lt.u64 %p2, %d2, %in4; @%p2 bra inside;\n"
-                     "mov.u32 %r5, 1; st.global.u32 [%status], %r5; bra done;\n"
+                     "mov.u32 %r5, 1; red.global.max.u32 [%status], %r5; bra done;\n"
                      "inside:\n"
                      "shl.b64 %d3, %d2, 2; add.s64 %d3, %in0, %d3; ld.global.f32 %f1, [%d3];\n"
                      "shl.b64 %d4, %thread, 2; add.s64 %d4, %in2, %d4; st.global.f32 [%d4], %f1;";

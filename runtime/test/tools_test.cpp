@@ -1,5 +1,5 @@
 // moe-run and moe-dump as a user calls them, on programs that need no kernels.
-#include "artifact_builder.h"
+#include "gpu_kernels.h"
 
 #include <gtest/gtest.h>
 
@@ -82,7 +82,8 @@ TEST_F(ToolsTest, RunRefuses) {
            Case{"", "no file given"},
            {"FOLDER/none.moe", "none.moe: cannot be opened"},
            {"FOLDER/copy.moe FOLDER/copy.moe", "unexpected argument"},
-           {"FOLDER/copy.moe --device=cuda", "--device=cuda: this build runs on cpu only"},
+           {"FOLDER/copy.moe --device=tpu --input=x=1x3:random", "unknown device 'tpu', this build has: cpu"},
+           {"FOLDER/copy.moe --counters", "--counters: device 'cpu' counts nothing, expected emu:sm_80"},
            {"FOLDER/copy.moe --colour", "unknown option --colour"},
            {"FOLDER/copy.moe --threads=many", "--threads: 'many' is not a number"},
            {"FOLDER/copy.moe --threads=-1", "--threads: -1 is negative"},
@@ -109,6 +110,19 @@ TEST_F(ToolsTest, RunRefuses) {
     EXPECT_EQ(out, "");
   }
 }
+
+#ifdef MOERT_EMULATOR
+TEST_F(ToolsTest, RunCountsOnTheEmulatedGpu) {
+  write("add.moe", makeVectorAdd().build());
+  const std::string inputs = " --input=a=200:random --input=b=200:random";
+  ASSERT_EQ(runModel("FOLDER/add.moe --device=emu:sm_80 --counters" + inputs), 0) << error;
+  EXPECT_TRUE(std::regex_search(out, std::regex("kernel add\n  launches +1\n  blocks +2\n"))) << out;
+  EXPECT_TRUE(std::regex_search(out, std::regex("\n  instructions +[1-9]"))) << out;
+  ASSERT_EQ(runModel("FOLDER/add.moe --device=emu:sm_80 --counters --json" + inputs), 0) << error;
+  EXPECT_HAS(out, "{\"kernels\":[{\"kernel\":\"add\",\"launches\":1,\"blocks\":2,\"weight_bytes_needed\":0,"
+                  "\"instructions\":");
+}
+#endif
 
 TEST_F(ToolsTest, RunRefusesBadNpy) {
   auto npy = [](std::string header, size_t bytes) {

@@ -1,6 +1,7 @@
 // The frame of moe-run: options, program, reports, exit status.
 #include "moe_run.h"
 
+#include "counters_report.h"
 #include "key_file.h"
 #include "perf_map.h"
 #include "routing_report.h"
@@ -29,6 +30,7 @@ ProgramHandle openProgram(const RunOptions &options) {
 moert_session_options_t getSessionOptions(const RunOptions &options) {
   moert_session_options_t session = MOERT_SESSION_OPTIONS_INIT;
   session.thread_count = static_cast<uint32_t>(std::min<int64_t>(options.threads, UINT32_MAX));
+  session.device = options.device.c_str();
   return session;
 }
 
@@ -37,17 +39,22 @@ static void runTool(const RunOptions &options) {
   moert_session_options_t session = getSessionOptions(options);
   std::optional<RoutingReport> routing;
   std::optional<TraceReport> trace;
+  std::optional<CountersReport> counters;
   if (!options.routingFile.empty())
     routing.emplace(program.get()).attach(session);
   if (!options.traceFile.empty()) {
     writePerfMap(program.get());
     trace.emplace(program.get()).attach(session);
   }
+  if (options.counters)
+    counters.emplace(program.get()).attach(session);
   (options.prompt ? generate : options.bench ? bench : runOnce)(program.get(), session, options);
   if (routing)
     writeFile(options.routingFile, routing->toJson());
   if (trace)
     writeFile(options.traceFile, trace->finish());
+  if (counters)
+    std::fputs((options.json ? counters->toJson() : counters->toText()).c_str(), stdout);
 }
 
 int moeRunMain(int argc, char **argv) {

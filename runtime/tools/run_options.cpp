@@ -11,7 +11,10 @@ RunOptions parseRunOptions(int argc, char **argv, std::string &help) {
   CommandLine line("moe-run FILE.moe [options]",
                    "Runs a compiled model once on the given inputs, or generates text, or measures.");
   line.section("Execution");
-  line.text("device", "cpu", "device to run on (default: cpu)", options.device);
+  line.text("device", "NAME",
+            "what to run on: cpu, or emu:sm_80, a slow emulated GPU that checks every access\n"
+            "(default: cpu)",
+            options.device);
   line.text("variant", "NAME", "code variant, such as x86-64-v3 (default: the first this processor can run)",
             options.variant);
   line.count("threads", "N", "threads, including the main one (default: one per processor)", options.threads);
@@ -41,6 +44,7 @@ RunOptions parseRunOptions(int argc, char **argv, std::string &help) {
   line.count("repeat", "R", "repetitions (default: 3)", options.repeat);
   line.section("Reports");
   line.flag("json", "report times as one line of JSON", options.json);
+  line.flag("counters", "print what the emulated GPU counted, for each kernel", options.counters);
   line.text("routing", "FILE", "write which experts each MoE layer chose, as JSON", options.routingFile);
   line.text("trace", "FILE", "write a Chrome trace of all kernels, and their names for perf", options.traceFile);
 
@@ -54,8 +58,8 @@ RunOptions parseRunOptions(int argc, char **argv, std::string &help) {
     throw ToolError(arguments.empty() ? "no file given (see --help)"
                                       : "unexpected argument '" + arguments[1] + "' (see --help)");
   options.file = arguments[0];
-  if (options.device != "cpu")
-    throw ToolError("--device=" + options.device + ": this build runs on cpu only");
+  if (options.counters && !options.device.starts_with("emu"))
+    throw ToolError("--counters: device '" + options.device + "' counts nothing, expected emu:sm_80");
   if (options.load != "map" && options.load != "read")
     throw ToolError("--load=" + options.load + ": expected map or read");
   if (options.prompt && options.bench)

@@ -19,7 +19,7 @@ struct RunOptions {
   SamplerOptions sampler;
   bool bench = false;
   int64_t prefill = 512, decode = 64, repeat = 3;
-  bool json = false, verify = false;
+  bool json = false, counters = false, verify = false;
   std::string publicKeyFile; // empty: any file may run
   std::string routingFile, traceFile;
 };

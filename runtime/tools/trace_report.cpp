@@ -7,43 +7,16 @@
 
 namespace moert::tools {
 
-TraceReport::TraceReport(const moert_program_t *program)
-    : program(program), activeExperts(moert_program_layer_count(program)) {
-  for (size_t layer = 0; layer < activeExperts.size(); ++layer) {
-    moert_layer_info_t info = {sizeof(info), nullptr, nullptr, nullptr, 0, 0, 0};
-    check(moert_program_layer(program, layer, &info));
-    activeExperts[layer].assign(info.experts, true);
-    for (size_t i = 0; i < info.range_count; ++i) {
-      moert_expert_range_t range;
-      check(moert_program_expert_range(program, layer, i, &range));
-      expertWeights.try_emplace(range.weight, ExpertWeight{layer, {}}).first->second.ranges.push_back(range);
-    }
-  }
+TraceReport::TraceReport(const moert_program_t *program) : program(program), weights(program) {
   json.beginObject().member("displayTimeUnit", "ns").key("traceEvents").beginArray();
 }
 
 void TraceReport::attach(moert_session_options_t &options) {
-  nextRouting = options.routing;
-  nextRoutingContext = options.routing_context;
-  options.trace_context = options.routing_context = this;
+  weights.attach(options);
+  options.trace_context = this;
   options.trace = [](void *context, const moert_trace_dispatch_t *dispatch) {
     static_cast<TraceReport *>(context)->recordDispatch(*dispatch);
   };
-  options.routing = [](void *context, size_t layer, int64_t tokens, uint32_t selected, const int32_t *experts,
-                       const float *gates) {
-    TraceReport &report = *static_cast<TraceReport *>(context);
-    report.recordRouting(layer, tokens * selected, experts);
-    if (report.nextRouting)
-      report.nextRouting(report.nextRoutingContext, layer, tokens, selected, experts, gates);
-  };
-}
-
-void TraceReport::recordRouting(size_t layer, int64_t choices, const int32_t *experts) {
-  std::vector<bool> &active = activeExperts[layer];
-  std::fill(active.begin(), active.end(), false);
-  for (int64_t i = 0; i < choices; ++i)
-    if (experts[i] >= 0 && static_cast<size_t>(experts[i]) < active.size())
-      active[static_cast<size_t>(experts[i])] = true;
 }
 
 void TraceReport::beginEvent(const char *name, uint32_t thread, uint64_t beginNs, uint64_t endNs) {
@@ -51,28 +24,14 @@ void TraceReport::beginEvent(const char *name, uint32_t thread, uint64_t beginNs
   json.member("ts", static_cast<double>(beginNs) / 1e3).member("dur", static_cast<double>(endNs - beginNs) / 1e3);
 }
 
-void TraceReport::writeRange(const char *name, uint64_t offset, uint64_t bytes) {
-  json.beginObject().member("name", name).member("offset", offset).member("bytes", bytes);
-}
-
-// Of a weight of experts, the ranges of those that the layer has chosen.
 void TraceReport::writeWeights(const moert_trace_dispatch_t &dispatch) {
   json.key("weights").beginArray();
-  for (size_t i = 0; i < dispatch.weight_count; ++i) {
-    moert_weight_info_t weight = {sizeof(weight), nullptr, 0, 0, 0, nullptr, 0, 0};
-    check(moert_program_weight(program, dispatch.weights[i], &weight));
-    const auto experts = expertWeights.find(dispatch.weights[i]);
-    if (experts == expertWeights.end()) {
-      writeRange(weight.name, weight.offset, weight.byte_size);
-      json.endObject();
-      continue;
-    }
-    for (const moert_expert_range_t &range : experts->second.ranges)
-      if (activeExperts[experts->second.layer][range.expert]) {
-        writeRange(weight.name, range.offset, range.size);
-        json.member("layer", experts->second.layer).member("expert", range.expert).endObject();
-      }
-  }
+  weights.visit(dispatch, [&](const WeightUse::Range &range) {
+    json.beginObject().member("name", range.weight).member("offset", range.offset).member("bytes", range.bytes);
+    if (range.expert != MOERT_NO_EXPERT)
+      json.member("layer", range.layer).member("expert", range.expert);
+    json.endObject();
+  });
   json.endArray();
 }
 

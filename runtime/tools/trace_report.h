@@ -1,9 +1,8 @@
 // A Chrome trace of the dispatches of a session: what ran when, on which thread, and which bytes of weights it read.
 #pragma once
 #include "json.h"
-#include "moert/moert.h"
+#include "weight_use.h"
 
-#include <map>
 #include <span>
 
 namespace moert::tools {
@@ -18,23 +17,13 @@ public:
   std::string finish();
 
 private:
-  struct ExpertWeight {
-    size_t layer;
-    std::vector<moert_expert_range_t> ranges;
-  };
-
-  void recordRouting(size_t layer, int64_t choices, const int32_t *experts);
   void recordDispatch(const moert_trace_dispatch_t &dispatch);
   void writeWeights(const moert_trace_dispatch_t &dispatch);
   void writeReads(std::span<const moert_trace_read_t> reads);
-  void writeRange(const char *name, uint64_t offset, uint64_t bytes);
   void beginEvent(const char *name, uint32_t thread, uint64_t beginNs, uint64_t endNs);
 
   const moert_program_t *program;
-  std::map<uint32_t, ExpertWeight> expertWeights; // by weight
-  std::vector<std::vector<bool>> activeExperts;   // by layer, as routed last
-  moert_routing_fn nextRouting = nullptr;
-  void *nextRoutingContext = nullptr;
+  WeightUse weights;
   JsonWriter json;
 };
 

@@ -216,7 +216,7 @@ typedef struct {
   uint64_t offset, byte_size;
 } moert_trace_read_t;
 
-// Something that a device has counted, such as "instructions".
+// Something that a device has counted: "instructions", "lane_instructions".
 typedef struct {
   const char *name;
   uint64_t value;

@@ -62,7 +62,7 @@ Status EmuDevice::create(std::string_view argument, std::shared_ptr<const Progra
 Status EmuDevice::load(const Machine &machine) {
   const Artifact &artifact = program->getArtifact();
   MOERT_TRY(chooseGpuVariant(artifact, machine.computeCapability, variant));
-  if (Status loaded = emu::Module::load(variant->ptx, module); !loaded.ok())
+  if (Status loaded = emu::Module::load(variant->ptx, module, &emulator.getMemory()); !loaded.ok())
     return failure(loaded.getCode(), "PTX of ", variant->name, ": ", loaded.getMessage());
   for (size_t i = 0; i < artifact.kernels.size(); ++i)
     MOERT_TRY(loadKernel(variant->entries[i], artifact.kernels[i], machine));
@@ -142,7 +142,7 @@ Status EmuDevice::launch(const Launch &launch, LaunchTrace *trace) {
   if (trace) {
     trace->beginNs = begin;
     trace->endNs = nowNanoseconds();
-    counters = {{"instructions", report.instructions}, {"lane instructions", report.laneInstructions}};
+    counters = {{"instructions", report.instructions}, {"lane_instructions", report.laneInstructions}};
     trace->counters = counters;
   }
   if (result.ok())
