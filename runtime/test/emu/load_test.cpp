@@ -32,7 +32,6 @@ TEST(LoadTest, UnknownInstructions) {
   expectBodyRefused("ex2.f64 %d1, %d2;", "expected '.approx'");
   expectBodyRefused("sad.f32 %r1, %r2, %r3, %r4;", "'.f32' is not known here");
   expectBodyRefused("lg2.approx.f16 %h1, %h2;", "no form of this instruction has this type");
-  expectBodyRefused("bar.arrive 0, 64;", "expected '.sync'");
   expectBodyRefused("setp.lt.b32 %p1, %r1, %r2;", "comparison '.lt' of .b32 is not known");
   expectBodyRefused("cvt.rni.f32.s32 %r1, %r2;", "this conversion is not known");
   expectBodyRefused("cvt.ftz.f64.f16 %d1, %h2;", "'.ftz' without .f32");

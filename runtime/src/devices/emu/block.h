@@ -1,6 +1,9 @@
 // A block of threads: its warps, shared memory and barriers.
 #pragma once
-#include "devices/emu/emulator.h"
+#include "devices/emu/barrier.h"
+#include "devices/emu/launch.h"
+#include "devices/emu/memory_barrier.h"
+#include "devices/emu/order.h"
 #include "devices/emu/warp.h"
 
 #include <memory>
@@ -9,41 +12,78 @@ namespace moert::emu {
 
 class Block {
 public:
-  // `parameters` are the bytes of the kernel's parameters.
-  Block(GlobalMemory &global, const Kernel &kernel, const LaunchShape &shape, std::span<const std::byte> parameters,
-        Dim3 position);
+  explicit Block(LaunchThread &thread);
 
-  // Runs all warps to their end, in an order that `seed` decides. Counts into `report`.
-  Status run(uint64_t seed, uint64_t instructionLimit, LaunchReport &report);
+  // Begins block `number` of the grid.
+  void start(uint64_t number);
+  // One warp runs for a while. False if none can.
+  bool takeTurn();
+  bool isDone() const { return getRunningWarps() == 0; }
+  // Whether a warp polls.
+  bool isPolling() const;
+  // Whether all warps wait, those that poll at least `polls` times in vain.
+  bool isWaiting(uint32_t polls) const;
+  // Of the first warp that failed, or of the block.
+  const Status &getFault() const { return fault; }
+  // Adds what its warps have executed.
+  void addTo(LaunchReport &report) const;
+  // What each warp waits for.
+  std::string describeWarps() const;
 
   // For warps.
-  const Kernel &getKernel() const { return kernel; }
-  GlobalMemory &getGlobal() { return global; }
+  LaunchThread &getThread() { return thread; }
+  const Kernel &getKernel() const { return thread.launch.kernel; }
+  GlobalMemory &getGlobal() { return thread.launch.global; }
   Region &getShared() { return shared; }
-  std::span<const std::byte> getParameters() const { return parameters; }
+  std::span<const std::byte> getParameters() const { return thread.launch.parameters; }
   uint32_t getSpecial(SpecialRegister which, uint32_t thread) const;
   std::string describe() const;
-  // `threads` is how many the barrier waits for, 0 for all of the block that have not ended.
-  void arrive(Warp &warp, const Instruction &instruction, uint32_t barrier, uint32_t threads);
+  uint64_t getNumber() const { return number; }
+  NamedBarriers &getBarriers() { return barriers; }
+  const NamedBarriers &getBarriers() const { return barriers; }
+  MemoryBarriers &getMemoryBarriers() { return memoryBarriers; }
+  const MemoryBarriers &getMemoryBarriers() const { return memoryBarriers; }
+  BlockOrder *getOrder() { return order.get(); }
+  uint32_t getWarpCount() const { return static_cast<uint32_t>(warps.size()); }
+  // One bit for each warp that has not ended.
+  uint32_t getRunningWarps() const;
+  void onLanesEnded(const Warp &warp) { barriers.onLanesEnded(warp); }
+  void onProgress() { ++thread.progress; }
+  // An arrival at an mbarrier of one that knows `known`; false after a fault.
+  bool arriveAt(Warp &warp, const Instruction &instruction, uint32_t lane, uint64_t address, const Knowledge &known,
+                MemoryBarriers::Arrival &arrival);
+  // The same once all copies that the lane has begun have landed.
+  void arriveAfterCopies(Warp &warp, const Instruction &instruction, uint32_t lane, uint64_t address,
+                         const Knowledge &known);
 
 private:
-  static constexpr uint32_t barrierCount = 16;
-  struct Barrier {
-    uint32_t threads = 0, arrivedWarps = 0;
+  struct PendingArrival {
+    Warp *warp;
+    const Instruction *instruction;
+    uint32_t lane;
+    uint64_t address;
+    Knowledge known;
+    size_t copies; // of the lane that must land before
   };
 
-  Warp *choose(uint64_t &random);
-  void releaseBarriers();
-  Status describeDeadlock() const;
+  Warp *choose();
+  void landSomeCopies();
+  bool landArrival();
+  void failEndless(const Warp &warp);
 
-  GlobalMemory &global;
-  const Kernel &kernel;
-  const LaunchShape &shape;
-  std::span<const std::byte> parameters;
+  LaunchThread &thread;
+  uint64_t number = 0;
   Dim3 position;
   Region shared;
   std::vector<std::unique_ptr<Warp>> warps;
-  std::array<Barrier, barrierCount> barriers;
+  NamedBarriers barriers;
+  MemoryBarriers memoryBarriers;
+  std::unique_ptr<BlockOrder> order; // null if races are not looked for
+  std::vector<PendingArrival> arrivals;
+  Random random;
+  size_t firstChoice = 0;
+  uint64_t budget = 0;
+  Status fault = Status::success();
 };
 
 } // namespace moert::emu

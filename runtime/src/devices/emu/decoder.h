@@ -114,5 +114,9 @@ std::span<const OpcodeRow> getMatrixProductOpcodes();
 std::span<const OpcodeRow> getMatrixMoveOpcodes();
 std::span<const OpcodeRow> getWarpOpcodes();
 std::span<const OpcodeRow> getControlOpcodes();
+std::span<const OpcodeRow> getBarrierOpcodes();
+
+// The rest of cp.async.mbarrier.
+Status decodeArriveAfterCopies(Decoder &decoder);
 
 } // namespace moert::emu

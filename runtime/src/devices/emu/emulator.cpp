@@ -1,6 +1,6 @@
-// Launches: arguments to parameter bytes, checks of the shape, blocks in order.
+// Launches: arguments to parameter bytes, checks of the shape, and the grid.
 #include "devices/emu/emulator.h"
-#include "devices/emu/block.h"
+#include "devices/emu/grid.h"
 
 #include <cstring>
 
@@ -40,12 +40,8 @@ Status Emulator::launch(const Kernel &kernel, const LaunchShape &shape, std::spa
   std::vector<std::byte> parameters(kernel.parameterBytes);
   for (size_t i = 0; i < arguments.size(); ++i)
     std::memcpy(parameters.data() + kernel.parameters[i].offset, arguments[i], kernel.parameters[i].bytes);
-  for (uint32_t z = 0; z < shape.grid.z; ++z)
-    for (uint32_t y = 0; y < shape.grid.y; ++y)
-      for (uint32_t x = 0; x < shape.grid.x; ++x)
-        MOERT_TRY(
-            Block(memory, kernel, shape, parameters, {x, y, z}).run(options.seed, options.instructionLimit, report));
-  return Status::success();
+  const Launch current = {kernel, shape, options, parameters, memory};
+  return Grid(current).run(report);
 }
 
 } // namespace moert::emu

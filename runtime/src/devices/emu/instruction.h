@@ -1,5 +1,7 @@
 // A decoded instruction: what to call, and where its operands lie. Nothing is looked up by name after loading.
 #pragma once
+#include "devices/emu/instruction_traits.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +46,7 @@ struct Instruction {
   int64_t immediate = 0; // what the handler says
   // Of branches: where they go, and where the lanes meet again (noInstruction: nowhere).
   uint32_t target = noInstruction, reconvergence = noInstruction;
+  InstructionTraits traits;
 };
 
 } // namespace moert::emu

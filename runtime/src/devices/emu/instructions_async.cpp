@@ -15,9 +15,12 @@ void executeCopy(Warp &warp, const Instruction &instruction, LaneMask mask) {
     return;
   for (LaneMask rest = mask; rest; rest &= rest - 1) {
     const auto lane = static_cast<uint32_t>(__builtin_ctz(rest));
-    PendingCopy copy = {warp.getAddress(instruction.addresses[1], lane),
-                        warp.getAddress(instruction.addresses[0], lane), bytes, warp.lanes<uint32_t>(sourceBytes)[lane],
-                        instruction.line};
+    AsyncCopy copy = {warp.getAddress(instruction.addresses[1], lane),
+                      warp.getAddress(instruction.addresses[0], lane),
+                      bytes,
+                      warp.lanes<uint32_t>(sourceBytes)[lane],
+                      instruction.line,
+                      false};
     if (copy.sourceBytes > bytes)
       return warp.fail(instruction, lane, "copy of ", bytes, " bytes reads ", copy.sourceBytes);
     Region *target = warp.access(Space::Shared, lane, copy.target, bytes, bytes, instruction);
@@ -72,6 +75,8 @@ Status decodeAsync(Decoder &decoder) {
     MOERT_TRY(decoder.takeConstant(instruction.immediate));
     if (instruction.immediate < 0)
       return decoder.refuse("a negative number of groups");
+  } else if (decoder.accept("mbarrier")) {
+    return decodeArriveAfterCopies(decoder);
   } else {
     return decodeCopy(decoder);
   }

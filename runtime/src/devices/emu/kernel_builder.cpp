@@ -215,6 +215,7 @@ Status KernelBuilder::decodeOne(const InstructionSyntax &from, Instance &instanc
     instruction.guard = guard->slot;
   }
   MOERT_TRY(row->decode(decoder));
+  instruction.traits = findTraits(from);
   if (instruction.target != noInstruction)
     instance.branches.push_back(index);
   return decoder.finish();

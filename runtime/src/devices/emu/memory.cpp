@@ -6,6 +6,19 @@
 
 namespace moert::emu {
 
+std::string_view getName(Space space) {
+  constexpr std::string_view names[] = {"generic", "global", "shared", "local"};
+  return names[static_cast<uint8_t>(space)];
+}
+
+std::string formatHex(uint64_t value) {
+  std::string text;
+  do
+    text.insert(text.begin(), "0123456789abcdef"[value & 15]);
+  while (value >>= 4);
+  return "0x" + text;
+}
+
 bool Region::hasPoison(uint64_t address, uint64_t size) const {
   return !isReadOnly() && std::memchr(poison.data() + (address - base), 1, size) != nullptr;
 }
@@ -23,21 +36,21 @@ void Region::copyFrom(Region &source, uint64_t sourceAddress, uint64_t address, 
 }
 
 uint64_t GlobalMemory::place(uint64_t size) {
-  constexpr uint64_t alignment = 256, gap = 1 << 20;
+  constexpr uint64_t alignment = 256;
   const uint64_t base = nextBase;
   nextBase += (size + gap + alignment - 1) / alignment * alignment;
   return base;
 }
 
-uint64_t GlobalMemory::allocate(uint64_t size) {
+uint64_t GlobalMemory::allocate(uint64_t size, MemoryTag tag) {
   const uint64_t base = place(size);
-  regions.emplace(base, Region(base, size));
+  regions.emplace(base, Region(base, size)).first->second.setTag(tag);
   return base;
 }
 
-uint64_t GlobalMemory::map(std::span<std::byte> host) {
+uint64_t GlobalMemory::map(std::span<std::byte> host, MemoryTag tag) {
   const uint64_t base = place(host.size());
-  regions.emplace(base, Region(base, host));
+  regions.emplace(base, Region(base, host)).first->second.setTag(tag);
   return base;
 }
 
@@ -53,6 +66,14 @@ Region *GlobalMemory::find(uint64_t address) {
     return nullptr;
   Region &region = std::prev(behind)->second;
   return address - region.getBase() < region.getSize() ? &region : nullptr;
+}
+
+MemoryTag GlobalMemory::getTag(uint64_t address, uint64_t size) const {
+  auto behind = regions.lower_bound(address + size);
+  if (behind == regions.begin())
+    return MemoryTag::Other;
+  const Region &region = std::prev(behind)->second;
+  return region.getBase() + region.getSize() > address ? region.getTag() : MemoryTag::Other;
 }
 
 Status GlobalMemory::check(uint64_t address, uint64_t size, Region *&region) {

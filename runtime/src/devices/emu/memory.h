@@ -16,6 +16,12 @@ constexpr uint64_t localWindow = uint64_t(2) << 48;
 constexpr uint64_t variablesBase = 1024;
 
 enum class Space : uint8_t { Generic, Global, Shared, Local };
+std::string_view getName(Space space);
+std::string formatHex(uint64_t value);
+
+// What an allocation is for. Counters keep their traffic apart.
+enum class MemoryTag : uint8_t { Other, Weights, Activations, States, Workspace };
+constexpr uint32_t memoryTagCount = 5;
 
 class Region {
 public:
@@ -39,6 +45,8 @@ public:
   void define(uint64_t address, uint64_t size) { setPoison(address, size, 0); }
   void undefine(uint64_t address, uint64_t size) { setPoison(address, size, 1); }
   void copyFrom(Region &source, uint64_t sourceAddress, uint64_t address, uint64_t size);
+  MemoryTag getTag() const { return tag; }
+  void setTag(MemoryTag newTag) { tag = newTag; }
 
 private:
   void setPoison(uint64_t address, uint64_t size, uint8_t value);
@@ -49,15 +57,16 @@ private:
   std::vector<std::byte> owned;
   std::byte *bytes;
   std::vector<uint8_t> poison; // none if read-only
+  MemoryTag tag = MemoryTag::Other;
 };
 
 // Device memory. Allocations lie apart, so that no address of one is reached by running over another.
 class GlobalMemory {
 public:
   // The address of `size` bytes of poison, aligned to 256.
-  uint64_t allocate(uint64_t size);
+  uint64_t allocate(uint64_t size, MemoryTag tag = MemoryTag::Other);
   // The address of bytes of the host that kernels may read, aligned to 256.
-  uint64_t map(std::span<std::byte> host);
+  uint64_t map(std::span<std::byte> host, MemoryTag tag = MemoryTag::Weights);
   Status release(uint64_t address);
   // Copies from and to the host; reading poison is refused.
   Status write(uint64_t address, std::span<const std::byte> source);
@@ -67,6 +76,9 @@ public:
 
   // The region of an address, or null.
   Region *find(uint64_t address);
+  // Of the allocation that some of these bytes belong to. Bytes of two allocations are never this close together.
+  static constexpr uint64_t gap = 1 << 20;
+  MemoryTag getTag(uint64_t address, uint64_t size) const;
 
 private:
   Status check(uint64_t address, uint64_t size, Region *&region);

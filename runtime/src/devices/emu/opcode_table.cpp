@@ -15,7 +15,7 @@ const OpcodeTable &getOpcodeTable() {
          {getIntegerOpcodes(), getCarryOpcodes(), getFloatOpcodes(), getHalfOpcodes(), getApproximationOpcodes(),
           getLogicOpcodes(), getBitFieldOpcodes(), getCompareOpcodes(), getSelectOpcodes(), getConvertOpcodes(),
           getMoveOpcodes(), getMemoryOpcodes(), getAtomicOpcodes(), getAsyncOpcodes(), getMatrixProductOpcodes(),
-          getMatrixMoveOpcodes(), getWarpOpcodes(), getControlOpcodes()})
+          getMatrixMoveOpcodes(), getWarpOpcodes(), getControlOpcodes(), getBarrierOpcodes()})
       for (const OpcodeRow &row : rows)
         result[row.opcode].push_back(&row);
     return result;

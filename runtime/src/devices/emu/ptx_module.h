@@ -63,6 +63,9 @@ struct Kernel {
   bool hasDynamicShared = false;
   uint64_t localBytes = 0;                               // of a lane
   std::array<uint32_t, 3> maxThreads = {}, threads = {}; // zeros if not given
+
+  // How people find an instruction: "line 12".
+  std::string describeLine(uint32_t line) const { return "line " + std::to_string(line); }
 };
 
 class GlobalMemory;

@@ -1,31 +1,39 @@
-// 32 lanes with one program counter: registers, poison, and the stack of lanes that wait for each other after a branch.
+// 32 lanes with one program counter: registers, poison, and the ways that lanes go after they disagree.
 #pragma once
+#include "devices/emu/copies.h"
 #include "devices/emu/memory.h"
+#include "devices/emu/paths.h"
 #include "devices/emu/ptx_module.h"
-
-#include <array>
 
 namespace moert::emu {
 
 class Block;
+class Observer;
 
 // All lanes of one register; narrower types lie dense at its beginning, a predicate is one mask.
 struct alignas(64) Register {
   std::byte bytes[warpSize * 8] = {};
 };
 
-// A copy of cp.async that has not landed.
-struct PendingCopy {
-  uint64_t source, target;
-  uint32_t bytes, sourceBytes; // the rest becomes zero
-  uint32_t line;
-};
+template <typename Function> inline void forEachLane(LaneMask mask, Function function) {
+  for (; mask; mask &= mask - 1)
+    function(static_cast<uint32_t>(__builtin_ctz(mask)));
+}
 
 class Warp {
 public:
-  enum class State : uint8_t { Ready, AtBarrier, Done, Failed };
+  enum class State : uint8_t {
+    Ready,
+    Polling, // can run, but waits for something others do
+    AtBarrier,
+    Done,
+    Failed
+  };
 
+  // Of a block that `lanes` of the warp take part in.
   Warp(Block &block, uint32_t index, LaneMask lanes);
+  // Begins the kernel anew.
+  void start();
 
   // Runs until it blocks, ends, fails or has executed `budget` instructions; takes what it executed off the budget.
   State run(uint64_t &budget);
@@ -37,32 +45,41 @@ public:
   LaneMask poison(Slot slot) const { return poisons[slot]; }
   void setPoison(Slot slot, LaneMask mask, LaneMask value) { poisons[slot] = (poisons[slot] & ~mask) | (value & mask); }
 
-  LaneMask getActive() const { return paths.back().mask; }
-  LaneMask getLive() const { return live; }
+  // Lanes that execute together now, and lanes that have not ended.
+  LaneMask getActive() const { return active; }
+  LaneMask getLive() const { return paths.getLive(); }
   void branch(const Instruction &instruction, LaneMask taken, LaneMask notTaken);
   void exit(LaneMask mask);
-  void waitAtBarrier(uint32_t barrier, uint32_t line);
-  void release() { state = State::Ready; }
+  // The lanes that execute together wait until the barrier is released.
+  void waitAtBarrier(uint32_t barrier);
+  void releaseBarrier(uint32_t barrier);
+  // The instruction polls this mbarrier.
+  void setPolledBarrier(uint64_t address) { polledBarrier = address; }
 
   uint64_t getAddress(const AddressOperand &operand, uint32_t lane) {
     const uint64_t base = operand.isWide ? lanes<uint64_t>(operand.base)[lane] : lanes<uint32_t>(operand.base)[lane];
     return base + static_cast<uint64_t>(operand.offset);
   }
   // The region that holds `size` bytes at `address` of a lane, or null after a fault. A generic address becomes one of
-  // its space. `alignment` is a power of two.
+  // its space. `alignment` is a power of two. Every access of an instruction must come through here: this is what
+  // counters and race detection see.
   Region *access(Space space, uint32_t lane, uint64_t &address, uint64_t size, uint64_t alignment,
                  const Instruction &instruction);
-  void beginCopy(uint32_t lane, const PendingCopy &copy) { copies[lane].pending.push_back(copy); }
-  void commitCopies(LaneMask mask);
-  // Lands what a lane has committed except its `remaining` latest groups.
+
+  void beginCopy(uint32_t lane, const AsyncCopy &copy) { copies.begin(lane, copy); }
+  void commitCopies(LaneMask mask) { copies.commit(mask); }
+  // Lands what lanes have committed except their `remaining` latest groups.
   void waitForCopies(LaneMask mask, uint64_t remaining, const Instruction &instruction);
+  AsyncCopies &getCopies() { return copies; }
+  // What the source holds is read now. False after a fault.
+  bool landCopy(uint32_t lane, AsyncCopy &copy, const Instruction *instruction);
 
   // Ends the launch. `lane` may be noLane.
   static constexpr uint32_t noLane = ~uint32_t(0);
   template <typename... Pieces> void fail(const Instruction &instruction, uint32_t lane, const Pieces &...pieces) {
     std::string message;
     (appendText(message, pieces), ...);
-    setFault(instruction, lane, message);
+    setFault(instruction.line, lane, message);
   }
   // Fails unless no lane of `mask` has poison in `slot`.
   bool checkDefined(const Instruction &instruction, LaneMask mask, Slot slot, std::string_view what);
@@ -70,49 +87,47 @@ public:
   bool checkConverged(const Instruction &instruction, LaneMask mask);
 
   State getState() const { return state; }
-  uint32_t getBarrier() const { return barrier; }
-  // Line of the barrier it waits at, else of the instruction it would run next.
-  uint32_t getLine() const { return state == State::AtBarrier ? barrierLine : kernel.code[pc].line; }
+  uint32_t getIndex() const { return index; }
+  // Of the instruction it would run next.
+  uint32_t getLine() const { return kernel.code[pc].line; }
   const Status &getFault() const { return fault; }
   uint64_t getInstructions() const { return instructions; }
   uint64_t getLaneInstructions() const { return laneInstructions; }
   Block &getBlock() { return block; }
+  // Whether it has polled `times` times since anything happened that it could be waiting for.
+  bool isPollingInVain(uint32_t times) const;
+  // "waits at barrier 1 in line 7 (32 of 64 threads have arrived)".
+  std::string describeState() const;
 
 private:
-  struct Path {
-    uint32_t pc, reconvergence;
-    LaneMask mask;
-  };
-  // Copies in the order in which they began, and where the groups that are committed end among them.
-  struct LaneCopies {
-    std::vector<PendingCopy> pending;
-    std::vector<size_t> groupEnds;
-  };
-
+  template <bool IsObserved> void runInstructions(uint64_t &budget);
+  void executeAtomic(const Instruction &instruction, LaneMask mask);
   void fillConstants();
-  void reconverge();
-  bool land(uint32_t lane, const PendingCopy &copy, const Instruction &instruction);
-  void setFault(const Instruction &instruction, uint32_t lane, std::string_view message);
+  void goOn(uint32_t next);
+  void noteConsequences(const Instruction &instruction, LaneMask mask);
+  bool hasChangedMemory(const Instruction &instruction, LaneMask mask);
+  void setFault(uint32_t line, uint32_t lane, std::string_view message);
 
   Block &block;
   const Kernel &kernel;
+  Observer *observer;
   std::vector<Register> registers;
   std::vector<LaneMask> poisons;
-  std::vector<Path> paths; // the last one runs
-  LaneMask live;           // lanes that have not ended
-  uint32_t pc = 0;
+  Paths paths;
+  LaneMask initialLanes;
+  // Of the way that runs.
+  LaneMask active = 0;
+  uint32_t pc = 0, meeting = noInstruction;
   State state = State::Ready;
-  uint32_t index, barrier = 0, barrierLine = 0;
+  uint32_t index;
+  // Polls since the launch made progress, and how far it had come then.
+  uint32_t polls = 0, pollLine = 0;
+  uint64_t seenProgress = 0, polledBarrier = 0;
   Region *lastGlobal = nullptr;
   std::vector<Region> locals; // by lane
-  std::array<LaneCopies, warpSize> copies;
+  AsyncCopies copies;
   uint64_t instructions = 0, laneInstructions = 0;
   Status fault = Status::success();
 };
-
-template <typename Function> inline void forEachLane(LaneMask mask, Function function) {
-  for (; mask; mask &= mask - 1)
-    function(static_cast<uint32_t>(__builtin_ctz(mask)));
-}
 
 } // namespace moert::emu
