@@ -39,12 +39,12 @@ constexpr SpecialRow specialRegisters[] = {
     {"%total_smem_size", SpecialRegister::TotalSharedBytes, 4},
 };
 
-// Whether a number is one of `bytes` bytes, signed or not; a predicate is 0 or 1.
+// Whether a number is one of `bytes` bytes, signed or not; a predicate is false or true, written 0 and 1 or -1.
 bool fits(uint64_t bits, uint32_t bytes) {
   if (bytes == 8)
     return true;
   if (bytes == 0)
-    return bits <= 1;
+    return bits <= 1 || bits == ~uint64_t(0);
   const uint64_t signs = bits >> (8 * bytes - 1);
   return signs <= 1 || signs == ~uint64_t(0) >> (8 * bytes - 1);
 }

@@ -195,7 +195,7 @@ Status KernelBuilder::decode(const InstructionSyntax &from, Instance &instance) 
   if (from.opcode != "ret" || instance.isKernel)
     return decodeOne(from, instance);
   InstructionSyntax leave = from;
-  leave.opcode = "bra";
+  leave.mnemonic = leave.opcode = "bra";
   leave.operands = {makeName(endLabel)};
   return decodeOne(leave, instance);
 }

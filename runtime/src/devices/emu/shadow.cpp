@@ -41,14 +41,15 @@ Shadow::Page &Shadow::getPage(uint64_t number) {
   return *lastPage;
 }
 
-void Shadow::split(Record &record) {
-  if (parts.empty())
-    parts.resize(1); // 0 means none
-  const size_t first = parts.size();
+uint32_t Shadow::split(Record &record) {
+  const auto first = static_cast<uint32_t>(std::max<size_t>(parts.size(), 1)); // 0 means none
+  const Record whole = record;
+  record.parts = first; // `record` may lie in `parts`, which grows
+  parts.resize(first);
   for (uint32_t i = 0; i < fanOut; ++i) {
-    Record part = record;
-    if (record.moreReads) {
-      const size_t from = record.moreReads - 1, to = reads.size();
+    Record part = whole;
+    if (whole.moreReads) {
+      const size_t from = whole.moreReads - 1, to = reads.size();
       reads.resize(to + maxReaders - 1);
       std::copy_n(reads.begin() + static_cast<ptrdiff_t>(from), maxReaders - 1,
                   reads.begin() + static_cast<ptrdiff_t>(to));
@@ -56,19 +57,16 @@ void Shadow::split(Record &record) {
     }
     parts.push_back(part);
   }
-  record.parts = static_cast<uint32_t>(first);
+  return first;
 }
 
 // Visits the parts of a record of `size` bytes at `first` that lie between `begin` and `end`. Visitors may not split.
 template <typename Visitor>
 bool Shadow::visit(Record &record, uint64_t begin, uint64_t end, uint64_t first, uint64_t size, Visitor visitor) {
   const bool isWhole = begin <= first && first + size <= end;
-  if (record.parts == 0) {
-    if (isWhole || size == 1)
-      return visitor(record, first);
-    split(record);
-  }
-  const uint32_t firstPart = record.parts; // `record` may lie in `parts`, which grows
+  if (record.parts == 0 && (isWhole || size == 1))
+    return visitor(record, first);
+  const uint32_t firstPart = record.parts ? record.parts : split(record);
   const uint64_t partSize = size / fanOut;
   for (uint32_t i = 0; i < fanOut; ++i) {
     const uint64_t address = first + i * partSize;

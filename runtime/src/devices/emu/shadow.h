@@ -69,7 +69,7 @@ private:
   };
 
   Page &getPage(uint64_t number);
-  void split(Record &record);
+  uint32_t split(Record &record);
   template <typename Visitor>
   bool visit(Record &record, uint64_t begin, uint64_t end, uint64_t first, uint64_t size, Visitor visitor);
   template <typename Visitor> bool visitRecords(uint64_t address, uint64_t size, Visitor visitor);
