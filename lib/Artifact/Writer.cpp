@@ -148,7 +148,6 @@ private:
   /// The logical shape and the encoding of a weight; a packed one is computed by moe.pack_panels.
   moert_weight_t describe(moe::WeightOp weight) {
     auto type = cast<RankedTensorType>(weight.getType());
-    uint64_t size = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
     uint32_t encoding = MOERT_ENCODING_DENSE;
     SmallVector<int64_t> shape(type.getShape());
     if (!weight.getExpression().empty()) {
@@ -162,7 +161,7 @@ private:
       }
     }
     return {pools.string(weight.getSymName()), elementType(type.getElementType()), encoding, pools.dims(shape),
-            static_cast<uint32_t>(shape.size()), 0, size};
+            static_cast<uint32_t>(shape.size()), 0, weight.getByteCount()};
   }
 
   void writeKernels() {

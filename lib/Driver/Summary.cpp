@@ -2,9 +2,11 @@
 #include "Summary.h"
 
 #include "moec/Dialect/Moe/RouterText.h"
+#include "moec/Dialect/Nn/Nn.h"
 #include "moec/Dialect/Onnx/Onnx.h"
 #include "moec/Target/Cuda/GpuImage.h"
 
+#include "mlir/Analysis/SliceAnalysis.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -67,9 +69,33 @@ static uint64_t countParameters(onnx::ConstantOp constant) {
   return isa<FloatType>(type.getElementType()) && type.getNumElements() > 1 ? type.getNumElements() : 0;
 }
 
+/// The operands of `op` that say by which angles a rotary embedding turns.
+static SmallVector<Value> anglesOf(Operation *op) {
+  if (auto rotary = dyn_cast<nn::RotaryOp>(op))
+    return {rotary.getCos(), rotary.getSin()};
+  auto node = dyn_cast<onnx::NodeOp>(op);
+  if (node && node.getOpType() == "RotaryEmbedding")
+    return llvm::to_vector(llvm::drop_begin(node.getInputs()));
+  // Behind query, key, value, their past and two lengths.
+  if (node && node.getOpType() == "GroupQueryAttention")
+    return llvm::to_vector(llvm::drop_begin(node.getInputs(), std::min<size_t>(7, node.getInputs().size())));
+  return {};
+}
+
 void Summary::gather(ModuleOp module) {
+  // Angles are the same in every model of their shape.
+  SetVector<Operation *> angles;
+  BackwardSliceOptions wholeSlice;
+  wholeSlice.inclusive = true;
+  wholeSlice.omitBlockArguments = true;
+  module.walk([&](Operation *op) {
+    for (Value value : anglesOf(op))
+      (void)getBackwardSlice(value, &angles, wholeSlice);
+  });
   DenseSet<StringRef> counted;
   module.walk([&](Operation *op) {
+    if (angles.contains(op))
+      return;
     if (auto load = dyn_cast<moe::LoadWeightOp>(op)) {
       if (counted.insert(load.getWeight()).second)
         parameterCount += countParameters(load);

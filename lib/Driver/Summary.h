@@ -16,7 +16,8 @@ namespace moec {
 struct GpuImage;
 
 /// The facts that the closing lines state, gathered from the module after `raise`, where layers are still whole, and
-/// from the code for GPUs.
+/// from the code for GPUs. Parameters are the values of floating-point weights with more than one element, quantised ones
+/// counted as what they stand for, except those from which rotary embeddings take their angles.
 class Summary {
 public:
   void gather(mlir::ModuleOp module);
