@@ -147,6 +147,19 @@ TEST_F(FaultsTest, BarrierOfSomeAndAll) {
               "line 11: barrier 1 of 64 threads, others wait for all threads", "", 64);
 }
 
+// Faults name the line of the source where `.loc` gives it, on both sides of a race.
+TEST_F(FaultsTest, LinesOfTheSource) {
+  std::string ptx = makeKernel(".loc 1 45 7\nmov.b64 %d1, tile; shr.u32 %r1, %r0, 5;\n"
+                               ".loc 2 3 1, function_name $L__info, inlined_at 1 45 7\nst.shared.b32 [%d1], %r1;",
+                               0, tile) +
+                    ".file 1 \"matmul.mlir\"\n.file 2 \"store.mlir\"\n";
+  const std::string message = launch(ptx, {}, {{}, {64}, 0}).getMessage();
+  EXPECT_NE(message.find("lane 0, line 13 (store.mlir:3): race: write of shared address"), std::string::npos)
+      << message;
+  EXPECT_NE(message.find("warp 0, lane 0 in line 13 (store.mlir:3)"), std::string::npos) << message;
+  expectFault(".loc 3 4 5\nld.shared.b32 %r1, [%d1];", "line 11: address depends");
+}
+
 TEST_F(FaultsTest, EndlessLoop) {
   expectFault("again: bra again;", "line 10: no end after 1000 instructions", "", 32, {.instructionLimit = 1000});
 }

@@ -10,6 +10,7 @@ public:
 
   Status parse() {
     function.scopes.push_back(0);
+    reader.endSourceLocation();
     return parseBlock();
   }
 
@@ -65,7 +66,7 @@ Status BodyParser::parseStatement() {
       reader.skip();
     return reader.expect(';');
   }
-  if (reader.skipSourceLocation() || reader.accept(';'))
+  if (reader.acceptSourceLocation() || reader.accept(';'))
     return Status::success();
   if (first.kind == Token::Kind::Word && reader.peek(1).is(':')) {
     reader.skip();

@@ -88,9 +88,14 @@ Status Module::load(std::string_view ptx, Module &module, GlobalMemory *memory) 
     return failure(MOERT_UNSUPPORTED, "line ", needsMemory->line, ": variable '", needsMemory->name,
                    "' needs device memory, and the module is loaded without any");
   module.kernels.clear();
-  for (const FunctionSyntax &function : syntax.functions)
-    if (function.isKernel)
-      MOERT_TRY(KernelBuilder(syntax, variables, function, module.kernels.emplace_back()).build());
+  const auto sources = std::make_shared<const SourceMap>(std::move(syntax.sources));
+  for (const FunctionSyntax &function : syntax.functions) {
+    if (!function.isKernel)
+      continue;
+    Kernel &kernel = module.kernels.emplace_back();
+    kernel.sources = sources;
+    MOERT_TRY(KernelBuilder(syntax, variables, function, kernel).build());
+  }
   return Status::success();
 }
 

@@ -1,8 +1,10 @@
 // A PTX module ready to run: instructions decoded, registers and variables placed, reconvergence points known.
 #pragma once
 #include "devices/emu/instruction.h"
+#include "devices/emu/source_map.h"
 #include "status.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,8 +66,9 @@ struct Kernel {
   uint64_t localBytes = 0;                               // of a lane
   std::array<uint32_t, 3> maxThreads = {}, threads = {}; // zeros if not given
 
-  // How people find an instruction: "line 12".
-  std::string describeLine(uint32_t line) const { return "line " + std::to_string(line); }
+  // How people find an instruction: "line 12", and the line of the source if the PTX says it.
+  std::string describeLine(uint32_t line) const { return sources->describe(line); }
+  std::shared_ptr<const SourceMap> sources;
 };
 
 class GlobalMemory;

@@ -12,6 +12,7 @@ public:
   Status parseModule() {
     while (!reader.atEnd())
       MOERT_TRY(parseDirective());
+    module.sources = std::move(reader.getSources());
     return Status::success();
   }
 
@@ -55,7 +56,7 @@ Status Parser::parseDirective() {
   }
   if (reader.accept(".section"))
     return skipSection();
-  return reader.skipSourceLocation() ? Status::success() : parseDeclaration();
+  return reader.acceptSourceLocation() ? Status::success() : parseDeclaration();
 }
 
 Status Parser::parseDeclaration() {
@@ -152,7 +153,7 @@ Status Parser::parseAttributes(FunctionSyntax &function) {
       MOERT_TRY(parseThreads(function.threads));
     } else if (reader.accept(".minnctapersm") || reader.accept(".maxnreg")) {
       MOERT_TRY(reader.takeInteger(ignored)); // what the assembler shall aim for
-    } else if (!reader.accept(".noreturn") && !reader.skipSourceLocation()) {
+    } else if (!reader.accept(".noreturn") && !reader.acceptSourceLocation()) {
       return reader.refuseNext("a directive of a kernel or '{'");
     }
   }

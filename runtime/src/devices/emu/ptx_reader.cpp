@@ -69,10 +69,21 @@ Status TokenReader::takeLiteral(OperandSyntax &operand) {
   return Status::success();
 }
 
-bool TokenReader::skipSourceLocation() {
-  if (!next->is(".file") && !next->is(".loc"))
+bool TokenReader::acceptSourceLocation() {
+  const bool isFile = next->is(".file");
+  if (!isFile && !next->is(".loc"))
     return false;
-  const uint32_t line = next->line;
+  const uint32_t line = next++->line;
+  uint64_t numbers[2] = {};
+  for (uint64_t &number : numbers)
+    if (next->line == line && next->kind == Token::Kind::Number) {
+      std::from_chars(next->text.data(), next->text.data() + next->text.size(), number);
+      ++next;
+    }
+  if (!isFile)
+    sources.addLocation(line, numbers[0], numbers[1]);
+  else if (next->kind == Token::Kind::String)
+    sources.addFile(numbers[0], next->text);
   while (next->line == line && !atEnd())
     ++next;
   return true;

@@ -2,6 +2,7 @@
 #pragma once
 #include "devices/emu/ptx_lexer.h"
 #include "devices/emu/ptx_syntax.h"
+#include "devices/emu/source_map.h"
 
 #include <string>
 
@@ -32,13 +33,17 @@ public:
   // A number with its sign, integer or floating-point.
   Status takeLiteral(OperandSyntax &operand);
   // `.file` and `.loc`, which end with their line.
-  bool skipSourceLocation();
+  bool acceptSourceLocation();
+  // What follows belongs to no location that came before.
+  void endSourceLocation() { sources.addLocation(next->line, 0, 0); }
+  SourceMap &getSources() { return sources; }
 
   // `.shared .align 16 .b8 name[64]`, `.param .u64 .ptr .global .align 1 name`.
   Status takeVariable(VariableSyntax &variable);
 
 private:
   const Token *next;
+  SourceMap sources;
 };
 
 // The statements between the braces of a function, both included.

@@ -1,5 +1,7 @@
 // What a PTX module says, before names and instructions get a meaning. Texts point into the source.
 #pragma once
+#include "devices/emu/source_map.h"
+
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -99,6 +101,7 @@ struct ModuleSyntax {
   std::string_view version, target;
   std::vector<VariableSyntax> variables;
   std::vector<FunctionSyntax> functions;
+  SourceMap sources;
 };
 
 } // namespace moert::emu
