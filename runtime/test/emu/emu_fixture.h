@@ -49,7 +49,7 @@ protected:
   Status launch(std::string_view ptx, const std::vector<uint64_t> &pointers, const LaunchShape &shape = {{}, {32}, 0},
                 const LaunchOptions &options = {}) {
     Module module;
-    MOERT_TRY(Module::load(ptx, module));
+    MOERT_TRY(Module::load(ptx, module, &emulator.getMemory()));
     const Kernel *kernel = module.findKernel("k");
     EXPECT_NE(kernel, nullptr);
     std::vector<const void *> arguments;
@@ -76,6 +76,8 @@ template <typename T> std::vector<T> makeValues(uint32_t seed) {
               std::numeric_limits<T>::infinity(),
               std::numeric_limits<T>::quiet_NaN(),
               std::numeric_limits<T>::min(),
+              -std::numeric_limits<T>::min() / 4,
+              std::numeric_limits<T>::denorm_min(),
               T(3.5),
               T(-2.5)};
   else
