@@ -178,11 +178,40 @@ static std::optional<double> splatValue(DenseElementsAttr elements) {
   return static_cast<double>(elements.getSplatValue<APInt>().getSExtValue());
 }
 
+// x^n modulo 2^width by squaring, a step for each bit of n. Below 0 only 1 and -1 have a power that is not 0.
+static Value wrappingPower(S &s, Value x, Value n) {
+  Type type = x.getType();
+  Value one = s.constant(1, type), zero = s.constant(0, type), none = s.constant(0, n.getType());
+  Value isNegative = s.isUnsigned ? s.constant(0, s.builder.getI1Type()) : s.less(n, none);
+  Value exponent = s.select(isNegative, s.neg(n), n), result = one, square = x;
+  for (unsigned bit = 0, bits = n.getType().getIntOrFloatBitWidth(); bit < bits; ++bit) {
+    Value shifted = applyBits<arith::ShRUIOp>(s, exponent, s.constant(bit, n.getType()));
+    Value isSet = arith::TruncIOp::create(s.builder, s.builder.getI1Type(), shifted);
+    result = s.select(isSet, s.mul(result, square), result);
+    if (bit + 1 < bits)
+      square = s.mul(square, square);
+  }
+  Value isUnit = s.equal(s.mul(x, x), one);
+  return s.select(isNegative, s.select(isUnit, result, zero), result);
+}
+
+// An integer to the power of a float is computed as floats and truncated.
+static LogicalResult powerOfIntegers(Binder &b) {
+  bool isUnsigned = b.isUnsigned(0), floatExponent = b.isFloat(1);
+  return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), isUnsigned, [&](S &s, ValueRange v) {
+    if (!floatExponent)
+      return wrappingPower(s, v[0], v[1]);
+    Value base = s.convert(v[0], v[1].getType(), isUnsigned, false);
+    Value power = math::PowFOp::create(s.builder, base, v[1]);
+    return s.convert(power, v[0].getType(), false, isUnsigned);
+  }));
+}
+
 static LogicalResult pow(Binder &b) {
   std::optional<double> exponent = splatValue(b.constantElements(1));
   bool isSmallNatural = exponent && *exponent == std::floor(*exponent) && *exponent >= 0 && *exponent <= 64;
   if (!b.isFloat(0) && !isSmallNatural)
-    return b.error() << "a power of integers needs a constant exponent from 0 to 64";
+    return powerOfIntegers(b);
   bool exponentUnsigned = b.isUnsigned(1);
   return b.result(
       b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0), [&](S &s, ValueRange v) -> Value {
@@ -220,6 +249,17 @@ static LogicalResult cast(Binder &b) {
   return b.result(0, b.emit.convertElements(b.input(0), b.resultElement(0), b.isUnsigned(0), b.isResultUnsigned(0)));
 }
 
+// Booleans are bytes of 0 and 1.
+static LogicalResult bitCast(Binder &b) {
+  Type from = b.element(0), to = b.resultElement(0);
+  auto widthOf = [](Type type) { return type.isInteger(1) ? 8 : type.getIntOrFloatBitWidth(); };
+  if (widthOf(from) != widthOf(to))
+    return b.error() << "expected types of one width, found " << from << " and " << to;
+  if (from.isInteger(1) || to.isInteger(1) || from == to)
+    return b.result(0, b.emit.convertElements(b.input(0), to, /*fromUnsigned=*/true, /*toUnsigned=*/true));
+  return b.result(0, b.emit.reinterpret(b.input(0), to));
+}
+
 //===----------------------------------------------------------------------===//
 // Rows
 //===----------------------------------------------------------------------===//
@@ -227,8 +267,15 @@ static LogicalResult cast(Binder &b) {
 ArrayRef<Row> moec::elementwiseRows() {
   static const Row rows[] = {
       {"Abs", 13, 28, 1, unary<&S::abs>},
+      {"Acos", 7, 28, 1, unary<apply<math::AcosOp>>},
+      {"Acosh", 9, 28, 1, unary<apply<math::AcoshOp>>},
+      {"Asin", 7, 28, 1, unary<apply<math::AsinOp>>},
+      {"Asinh", 9, 28, 1, unary<apply<math::AsinhOp>>},
+      {"Atan", 7, 28, 1, unary<apply<math::AtanOp>>},
+      {"Atanh", 9, 28, 1, unary<apply<math::AtanhOp>>},
       {"Ceil", 13, 28, 1, unary<apply<math::CeilOp>>},
       {"Cos", 7, 28, 1, unary<apply<math::CosOp>>},
+      {"Cosh", 9, 28, 1, unary<apply<math::CoshOp>>},
       {"Erf", 13, 28, 1, unary<apply<math::ErfOp>>},
       {"Exp", 13, 28, 1, unary<&S::exp>},
       {"Floor", 13, 28, 1, unary<apply<math::FloorOp>>},
@@ -242,7 +289,9 @@ ArrayRef<Row> moec::elementwiseRows() {
       {"Round", 11, 28, 1, unary<apply<math::RoundEvenOp>>},
       {"Sign", 13, 28, 1, unary<sign>},
       {"Sin", 7, 28, 1, unary<apply<math::SinOp>>},
+      {"Sinh", 9, 28, 1, unary<apply<math::SinhOp>>},
       {"Sqrt", 13, 28, 1, unary<&S::sqrt>},
+      {"Tan", 7, 28, 1, unary<apply<math::TanOp>>},
 
       {"Add", 13, 28, 2, binary<&S::add>},
       {"And", 7, 28, 2, binary<applyBits<arith::AndIOp>>},
@@ -269,6 +318,7 @@ ArrayRef<Row> moec::elementwiseRows() {
       {"Min", 13, 28, 1, variadic<&S::min>},
       {"Sum", 13, 28, 1, variadic<&S::add>},
 
+      {"BitCast", 26, 28, 1, bitCast},
       {"Cast", 13, 28, 1, cast},
       {"CastLike", 15, 28, 2, cast},
       {"Clip", 13, 28, 1, clip},

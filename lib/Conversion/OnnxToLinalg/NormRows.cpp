@@ -27,14 +27,35 @@ static LogicalResult requireF32Arithmetic(Binder &b, Type element) {
   return b.error() << "elements of type " << element << " are not supported";
 }
 
+/// exp(x - max) and its sum along an axis, kept, in the compute type.
+static std::pair<Value, Value> shiftedPowers(Binder &b, Value shifted, int64_t axis) {
+  Type element = elementOf(shifted);
+  Value powers = b.emit.map(shifted, element, false, [](ScalarBody &s, ValueRange v) { return s.exp(v[0]); });
+  return {powers, b.emit.insertAxes(sumOf(b, powers, axis), axis)};
+}
+
+/// x - max along an axis, in the compute type.
+static Value shiftByPeak(Binder &b, int64_t axis) {
+  Type element = computeType(b.element(0));
+  Value x = b.emit.convertElements(b.input(0), element);
+  Value peak = b.emit.reduce(
+      x, axis, false, [](ScalarBody &s, Type type) { return s.lowest(type); },
+      [](ScalarBody &s, ValueRange v) { return s.max(v[0], v[1]); });
+  return b.emit.compute({x, b.emit.insertAxes(peak, axis)}, b.emit.extents(x), element, false,
+                        [](ScalarBody &s, ValueRange v) { return s.sub(v[0], v[1]); });
+}
+
 static LogicalResult lowerSoftmax(Binder &b) {
-  if (failed(requireF32Arithmetic(b, b.element(0))))
-    return failure();
   Value x = b.input(0);
   int64_t rank = b.rank(0);
   FailureOr<int64_t> axis = b.axis(-1, rank);
   if (failed(axis))
     return failure();
+  if (!computeType(b.element(0)).isF32()) {
+    auto [powers, total] = shiftedPowers(b, shiftByPeak(b, *axis), *axis);
+    return b.result(0, b.emit.compute({powers, total}, b.emit.extents(powers), b.element(0), false,
+                                      [](ScalarBody &s, ValueRange v) { return s.div(v[0], v[1]); }));
+  }
   auto order = llvm::to_vector(llvm::seq<int64_t>(0, rank));
   std::swap(order[*axis], order.back());
   x = b.emit.transpose(x, order);
@@ -43,21 +64,30 @@ static LogicalResult lowerSoftmax(Binder &b) {
 }
 
 static LogicalResult lowerLogSoftmax(Binder &b) {
-  Type element = computeType(b.element(0));
-  Value x = b.emit.convertElements(b.input(0), element);
   FailureOr<int64_t> axis = b.axis(-1, b.rank(0));
   if (failed(axis))
     return failure();
-  Value peak = b.emit.reduce(
-      x, *axis, false, [](ScalarBody &s, Type type) { return s.lowest(type); },
-      [](ScalarBody &s, ValueRange v) { return s.max(v[0], v[1]); });
-  Extents extents = b.emit.extents(x);
-  Value shifted = b.emit.compute({x, b.emit.insertAxes(peak, *axis)}, extents, element, false,
-                                 [](ScalarBody &s, ValueRange v) { return s.sub(v[0], v[1]); });
-  Value powers = b.emit.map(shifted, element, false, [](ScalarBody &s, ValueRange v) { return s.exp(v[0]); });
-  Value total = b.emit.insertAxes(sumOf(b, powers, *axis), *axis);
-  return b.result(0, b.emit.compute({shifted, total}, extents, b.element(0), false,
+  Value shifted = shiftByPeak(b, *axis), total = shiftedPowers(b, shifted, *axis).second;
+  return b.result(0, b.emit.compute({shifted, total}, b.emit.extents(shifted), b.element(0), false,
                                     [](ScalarBody &s, ValueRange v) { return s.sub(v[0], s.log(v[1])); }));
+}
+
+// 1 at the first largest element along the axis, 0 elsewhere.
+static LogicalResult lowerHardmax(Binder &b) {
+  int64_t rank = b.rank(0);
+  FailureOr<int64_t> axis = b.axis(-1, rank);
+  if (failed(axis))
+    return failure();
+  auto order = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  std::swap(order[*axis], order.back());
+  Value place = b.emit.topK(b.emit.transpose(b.input(0), order), b.index.constant(1), /*largest=*/true).second;
+  place = b.emit.transpose(place, order);
+  return b.result(
+      0, b.emit.compute(place, b.emit.extents(b.input(0)), b.element(0), false, [&](ScalarBody &s, ValueRange v) {
+        Value here = arith::IndexCastOp::create(s.builder, v[0].getType(), linalg::IndexOp::create(s.builder, *axis));
+        Type type = computeType(b.element(0));
+        return s.select(s.equal(here, v[0]), s.constant(1, type), s.constant(0, type));
+      }));
 }
 
 //===----------------------------------------------------------------------===//
@@ -223,10 +253,92 @@ static LogicalResult lowerSkipLayerNorm(Binder &b) {
   return b.result(0, b.emit.withExtents(op, inputs->extents));
 }
 
+//===----------------------------------------------------------------------===//
+// Normalisation of channels
+//===----------------------------------------------------------------------===//
+
+/// (x - mean) * scale / sqrt(variance + epsilon) + bias; scale and bias are [C], and C is dimension 1 of x.
+static LogicalResult normalizeChannels(Binder &b, Value mean, Value variance, Value scale, Value bias) {
+  double eps = b.real("epsilon", 1e-5f);
+  auto trailing = llvm::to_vector(llvm::seq<int64_t>(1, b.rank(0) - 1));
+  Value alongX[] = {b.emit.insertAxes(scale, trailing), b.emit.insertAxes(bias, trailing)};
+  return b.result(b.emit.elementwise({b.input(0), mean, variance, alongX[0], alongX[1]}, b.resultElement(0), false,
+                                     [&](ScalarBody &s, ValueRange v) {
+                                       // Parameters may be wider than x.
+                                       Type wide = v[0].getType();
+                                       SmallVector<Value> p;
+                                       for (Value value : v.drop_front())
+                                         p.push_back(s.convert(value, wide, false, false));
+                                       Value factor = s.mul(p[2], inverseRoot(s, p[1], eps));
+                                       return s.add(s.mul(s.sub(v[0], p[0]), factor), p[3]);
+                                     }));
+}
+
+static LogicalResult lowerBatchNorm(Binder &b) {
+  if (failed(b.require("training_mode", 0)))
+    return failure();
+  if (b.rank(0) < 2)
+    return b.error() << "expected rank 2 or more, found " << b.type(0);
+  auto trailing = llvm::to_vector(llvm::seq<int64_t>(1, b.rank(0) - 1));
+  return normalizeChannels(b, b.emit.insertAxes(b.input(3), trailing), b.emit.insertAxes(b.input(4), trailing),
+                           b.input(1), b.input(2));
+}
+
+/// mean(f(x)) over axes, kept, in the compute type.
+static Value meanOver(Binder &b, Value x, ArrayRef<int64_t> axes) {
+  Value sum = b.emit.reduce(
+      x, axes, false, [](ScalarBody &s, Type type) { return s.constant(0, type); },
+      [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); });
+  SmallVector<Value> reduced;
+  for (int64_t axis : axes)
+    reduced.push_back(b.emit.extent(x, axis));
+  Value count = b.index.product(reduced);
+  Value mean = b.emit.map(sum, elementOf(sum), false, [&](ScalarBody &s, ValueRange v) {
+    Value number = arith::IndexCastOp::create(s.builder, s.builder.getI64Type(), count);
+    return s.div(v[0], s.convert(number, v[0].getType(), false, false));
+  });
+  return b.emit.insertAxes(mean, axes);
+}
+
+static LogicalResult lowerInstanceNorm(Binder &b) {
+  if (b.rank(0) < 3)
+    return b.error() << "expected rank 3 or more, found " << b.type(0);
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(2, b.rank(0)));
+  Value mean = meanOver(b, b.input(0), axes);
+  Value squares = b.emit.compute({b.input(0), mean}, b.emit.extents(b.input(0)), elementOf(mean), false,
+                                 [](ScalarBody &s, ValueRange v) {
+                                   Value centered = s.sub(v[0], v[1]);
+                                   return s.mul(centered, centered);
+                                 });
+  return normalizeChannels(b, mean, meanOver(b, squares, axes), b.input(1), b.input(2));
+}
+
+// x / norm(x) along an axis; 0 where the norm is 0.
+static LogicalResult lowerLpNorm(Binder &b) {
+  FailureOr<int64_t> axis = b.axis(-1, b.rank(0));
+  int64_t p = b.integer("p", 2);
+  if (failed(axis))
+    return failure();
+  if (p != 1 && p != 2)
+    return b.error() << "attribute p: expected 1 or 2, found " << p;
+  Value sum = b.emit.reduce(
+      b.input(0), *axis, false, [](ScalarBody &s, Type type) { return s.constant(0, type); },
+      [&](ScalarBody &s, ValueRange v) { return s.add(v[0], p == 1 ? s.abs(v[1]) : s.mul(v[1], v[1])); });
+  return b.result(0, b.emit.compute({b.input(0), b.emit.insertAxes(sum, *axis)}, b.emit.extents(b.input(0)),
+                                    b.element(0), false, [&](ScalarBody &s, ValueRange v) {
+                                      Value norm = p == 1 ? v[1] : s.sqrt(v[1]), zero = s.constant(0, norm.getType());
+                                      return s.select(s.equal(norm, zero), zero, s.div(v[0], norm));
+                                    }));
+}
+
 ArrayRef<Row> moec::normRows() {
   static const Row rows[] = {
+      {"BatchNormalization", 14, 28, 5, lowerBatchNorm},
+      {"Hardmax", 13, 28, 1, lowerHardmax},
+      {"InstanceNormalization", 6, 28, 3, lowerInstanceNorm},
       {"LayerNormalization", 1, 28, 2, lowerLayerNorm},
       {"LogSoftmax", 13, 28, 1, lowerLogSoftmax},
+      {"LpNormalization", 1, 28, 1, lowerLpNorm},
       {"RMSNormalization", 23, 28, 2, lowerRmsNorm},
       {"SimplifiedLayerNormalization", 1, 28, 2, lowerRmsNorm},
       {"Softmax", 13, 28, 1, lowerSoftmax},

@@ -5,9 +5,10 @@
 using namespace mlir;
 using namespace moec;
 
-static std::array<ArrayRef<Row>, 11> families() {
-  return {elementwiseRows(), activationRows(), reductionRows(), matmulRows(),       convRows(),    poolRows(),
-          normRows(),        attentionRows(),  shapeRows(),     dataMovementRows(), indexingRows()};
+static SmallVector<ArrayRef<Row>> families() {
+  return {elementwiseRows(),  activationRows(), reductionRows(),   matmulRows(),    convRows(),
+          poolRows(),         resizeRows(),     normRows(),        attentionRows(), shapeRows(),
+          dataMovementRows(), indexingRows(),   quantizationRows()};
 }
 
 static std::string qualified(StringRef domain, StringRef opType) { return (domain + ":" + opType).str(); }

@@ -34,6 +34,8 @@ llvm::ArrayRef<Row> indexingRows();
 llvm::ArrayRef<Row> matmulRows();
 llvm::ArrayRef<Row> normRows();
 llvm::ArrayRef<Row> poolRows();
+llvm::ArrayRef<Row> quantizationRows();
+llvm::ArrayRef<Row> resizeRows();
 llvm::ArrayRef<ScalarRow> scalarRows();
 
 class RowTable {

@@ -97,6 +97,19 @@ Value TensorEmitter::convertElements(Value tensor, Type element, bool fromUnsign
   });
 }
 
+// Not through compute, which widens narrow floats and so would touch the bits of NaN.
+Value TensorEmitter::reinterpret(Value tensor, Type element) {
+  Extents sizes = extents(tensor);
+  Value init = empty(sizes, element);
+  AffineMap identity = builder.getMultiDimIdentityMap(sizes.size());
+  auto buildBody = [&](OpBuilder &nested, Location loc, ValueRange arguments) {
+    linalg::YieldOp::create(nested, loc, arith::BitcastOp::create(nested, loc, element, arguments[0]).getResult());
+  };
+  auto op = linalg::GenericOp::create(builder, init.getType(), tensor, init, ArrayRef{identity, identity},
+                                      loops(sizes.size()), buildBody);
+  return withExtents(op.getResult(0), sizes);
+}
+
 //===----------------------------------------------------------------------===//
 // Broadcasting
 //===----------------------------------------------------------------------===//

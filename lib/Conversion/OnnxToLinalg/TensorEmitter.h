@@ -92,6 +92,8 @@ public:
   }
   mlir::Value convertElements(mlir::Value tensor, mlir::Type element, bool fromUnsigned = false,
                               bool toUnsigned = false);
+  /// The same bits as another type of the same width.
+  mlir::Value reinterpret(mlir::Value tensor, mlir::Type element);
 
   //===--- broadcasting ---===//
   /// The extents ONNX broadcasting gives, without the last `trailing` dimensions of each operand, which stay as they

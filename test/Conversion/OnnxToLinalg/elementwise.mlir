@@ -61,3 +61,19 @@ func.func @clip(%x: tensor<4xf32>, %min: tensor<f32>) -> tensor<4xf32> {
   %0 = onnx.node "Clip"(%x, %min, %none) {version = 13 : i64} : (tensor<4xf32>, tensor<f32>, none) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// An exponent that is no constant: a step of squaring for each of its bits.
+// CHECK-LABEL: func.func @integer_power
+// CHECK-COUNT-31: arith.shrui
+// CHECK: arith.muli
+func.func @integer_power(%x: tensor<8xi32>, %n: tensor<8xi32>) -> tensor<8xi32> {
+  %0 = onnx.node "Pow"(%x, %n) {version = 15 : i64} : (tensor<8xi32>, tensor<8xi32>) -> tensor<8xi32>
+  return %0 : tensor<8xi32>
+}
+
+// CHECK-LABEL: func.func @bits
+// CHECK: arith.bitcast {{.*}} : f16 to i16
+func.func @bits(%x: tensor<8xf16>) -> tensor<8xi16> {
+  %0 = onnx.node "BitCast"(%x) {version = 26 : i64} : (tensor<8xf16>) -> tensor<8xi16>
+  return %0 : tensor<8xi16>
+}

@@ -152,3 +152,92 @@ func.func @result_label(%x: tensor<3xf32>) -> tensor<3xf32> {
   %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "i->j"}} : (tensor<3xf32>) -> tensor<3xf32>
   return %0 : tensor<3xf32>
 }
+
+// -----
+func.func @resize_mode(%x: tensor<4xf32>, %s: tensor<1xf32>) -> tensor<?xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{attribute mode: expected nearest, linear, cubic, found area}}
+  %0 = onnx.node "Resize"(%x, %none, %s) {version = 19 : i64, attrs = {mode = "area"}} : (tensor<4xf32>, none, tensor<1xf32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+func.func @resize_nothing(%x: tensor<4xf32>) -> tensor<?xf32> {
+  // expected-error @+1 {{expected either scales or sizes}}
+  %0 = onnx.node "Resize"(%x) {version = 19 : i64} : (tensor<4xf32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+func.func @resize_scales(%x: tensor<4xf32>, %s: tensor<2xf32>) -> tensor<?xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{expected 1 scales, found 'tensor<2xf32>'}}
+  %0 = onnx.node "Resize"(%x, %none, %s) {version = 19 : i64} : (tensor<4xf32>, none, tensor<2xf32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+func.func @resize_sizes(%x: tensor<4xf32>, %s: tensor<2xi64>) -> tensor<?xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{expected 1 sizes, found 2}}
+  %0 = onnx.node "Resize"(%x, %none, %none, %s) {version = 19 : i64} : (tensor<4xf32>, none, none, tensor<2xi64>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+func.func @resize_policy(%x: tensor<4xf32>, %s: tensor<1xi64>) -> tensor<?xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{attribute keep_aspect_ratio_policy: expected stretch, not_larger or not_smaller, found fit}}
+  %0 = onnx.node "Resize"(%x, %none, %none, %s) {version = 19 : i64, attrs = {keep_aspect_ratio_policy = "fit"}} : (tensor<4xf32>, none, none, tensor<1xi64>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+func.func @resize_region(%x: tensor<4xf32>, %s: tensor<1xi64>) -> tensor<?xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{expected a region of 2 bounds for tf_crop_and_resize}}
+  %0 = onnx.node "Resize"(%x, %none, %none, %s) {version = 19 : i64, attrs = {coordinate_transformation_mode = "tf_crop_and_resize"}} : (tensor<4xf32>, none, none, tensor<1xi64>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}
+
+// -----
+func.func @norm_power(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{attribute p: expected 1 or 2, found 3}}
+  %0 = onnx.node "LpNormalization"(%x) {version = 1 : i64, attrs = {p = 3 : i64}} : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+func.func @batch_norm_rank(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{expected rank 2 or more, found 'tensor<4xf32>'}}
+  %0 = onnx.node "BatchNormalization"(%x, %x, %x, %x, %x) {version = 15 : i64} : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+func.func @instance_norm_rank(%x: tensor<4x4xf32>, %s: tensor<4xf32>) -> tensor<4x4xf32> {
+  // expected-error @+1 {{expected rank 3 or more, found 'tensor<4x4xf32>'}}
+  %0 = onnx.node "InstanceNormalization"(%x, %s, %s) {version = 6 : i64} : (tensor<4x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<4x4xf32>
+  return %0 : tensor<4x4xf32>
+}
+
+// -----
+func.func @cast_width(%x: tensor<4xf32>) -> tensor<4xi64> {
+  // expected-error @+1 {{expected types of one width, found 'f32' and 'i64'}}
+  %0 = onnx.node "BitCast"(%x) {version = 26 : i64} : (tensor<4xf32>) -> tensor<4xi64>
+  return %0 : tensor<4xi64>
+}
+
+// -----
+func.func @quantized_type(%x: tensor<4xi64>, %s: tensor<f32>) -> tensor<4xf32> {
+  // expected-error @+1 {{quantised elements of type 'i64' are not supported}}
+  %0 = onnx.node "DequantizeLinear"(%x, %s) {version = 21 : i64} : (tensor<4xi64>, tensor<f32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+func.func @quantized_scale(%x: tensor<4x4xi8>, %s: tensor<4x4x4xf32>) -> tensor<4x4xf32> {
+  // expected-error @+1 {{input 1: expected one value, one per index of axis 1 or one per block, found 'tensor<4x4x4xf32>'}}
+  %0 = onnx.node "DequantizeLinear"(%x, %s) {version = 21 : i64} : (tensor<4x4xi8>, tensor<4x4x4xf32>) -> tensor<4x4xf32>
+  return %0 : tensor<4x4xf32>
+}
