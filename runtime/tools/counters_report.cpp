@@ -50,7 +50,8 @@ std::string CountersReport::toText() const {
     append("blocks", kernel.blocks);
     append("weight_bytes_needed", kernel.weightBytes);
     for (const auto &[counter, value] : kernel.counters)
-      append(counter.c_str(), value);
+      if (value)
+        append(counter.c_str(), value);
   }
   return text;
 }

@@ -37,7 +37,8 @@ struct CopyShape {
 class Device {
 public:
   // `addressesHost`: device addresses are the host's, so that its buffers are used as they are.
-  Device(Memory &memory, bool addressesHost) : memory(memory), addressesHost(addressesHost) {}
+  Device(Memory &memory, Memory &stateMemory, bool addressesHost)
+      : memory(memory), stateMemory(stateMemory), addressesHost(addressesHost) {}
   Device(const Device &) = delete;
   virtual ~Device() = default;
 
@@ -70,7 +71,7 @@ public:
     return copy(CopyKind::Download, static_cast<std::byte *>(target), source, {1, bytes, bytes, bytes});
   }
 
-  Memory &memory;
+  Memory &memory, &stateMemory; // of buffers of a run, and of state
   const bool addressesHost;
 };
 

@@ -8,7 +8,7 @@ namespace moert {
 Session::Session(std::shared_ptr<const Program> sharedProgram, const moert_session_options_t &options,
                  std::unique_ptr<Device> createdDevice)
     : program(std::move(sharedProgram)), options(options), deviceName(options.device ? options.device : "cpu"),
-      device(std::move(createdDevice)), arena(device->memory), stateArena(device->memory),
+      device(std::move(createdDevice)), arena(device->memory), stateArena(device->stateMemory),
       state(program->getArtifact(), *device, stateArena),
       outputs(program->getArtifact(), *device, arena, stateArena, state),
       interpreter(*program, this->options, *device, arena, outputs), binding(program->getArtifact()),

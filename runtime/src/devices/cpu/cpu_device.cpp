@@ -2,26 +2,16 @@
 #include "devices/cpu/cpu_device.h"
 
 #include "devices/clock.h"
+#include "threads/thread_count.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <sched.h>
 
 namespace moert {
 
 // Below this estimate of scalar operations, waking threads costs more than they save.
 static constexpr int64_t parallelWork = 32 * 1024;
-
-// Processors outside the caller's affinity, which containers and taskset narrow, would only add waiting.
-static uint32_t chooseThreadCount(uint32_t wanted) {
-  cpu_set_t allowed;
-  if (wanted)
-    return wanted;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-    return static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed)));
-  return std::max(1u, std::thread::hardware_concurrency());
-}
 
 Status CpuDevice::create(std::shared_ptr<const Program> program, const moert_session_options_t &options,
                          std::unique_ptr<Device> &device) {
@@ -33,7 +23,8 @@ Status CpuDevice::create(std::shared_ptr<const Program> program, const moert_ses
 }
 
 CpuDevice::CpuDevice(std::shared_ptr<const Program> sharedProgram, std::unique_ptr<ThreadPool> startedPool, bool traces)
-    : Device(hostMemory, /*addressesHost=*/true), program(std::move(sharedProgram)), pool(std::move(startedPool)) {
+    : Device(hostMemory, hostMemory, /*addressesHost=*/true), program(std::move(sharedProgram)),
+      pool(std::move(startedPool)) {
   if (!traces)
     return;
   threadTasks.resize(pool->getThreadCount());

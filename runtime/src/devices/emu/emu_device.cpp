@@ -2,6 +2,7 @@
 #include "devices/emu/emu_device.h"
 
 #include "devices/clock.h"
+#include "threads/thread_count.h"
 
 #include <algorithm>
 #include <charconv>
@@ -18,7 +19,7 @@ static std::byte *toData(uint64_t address) { return reinterpret_cast<std::byte *
 
 std::byte *EmuMemory::allocate(uint64_t size) {
   try {
-    return toData(memory.allocate(size));
+    return toData(memory.allocate(size, tag));
   } catch (const std::exception &) { // out of memory, or of the limits of a vector
     return nullptr;
   }
@@ -29,8 +30,15 @@ void EmuMemory::release(std::byte *address) {
   [[maybe_unused]] const Status status = memory.release(toAddress(address));
 }
 
-EmuDevice::EmuDevice(std::shared_ptr<const Program> sharedProgram)
-    : Device(emuMemory, /*addressesHost=*/false), program(std::move(sharedProgram)), emuMemory(emulator.getMemory()) {}
+EmuDevice::EmuDevice(std::shared_ptr<const Program> sharedProgram, const moert_session_options_t &options)
+    : Device(buffers, states, /*addressesHost=*/false), program(std::move(sharedProgram)),
+      buffers(emulator.getMemory(), emu::MemoryTag::Activations), states(emulator.getMemory(), emu::MemoryTag::States),
+      workspaces(emulator.getMemory(), emu::MemoryTag::Workspace) {
+  launchOptions.threads = chooseThreadCount(options.thread_count);
+  launchOptions.parallelFor = options.parallel_for;
+  launchOptions.parallelForContext = options.parallel_for_context;
+  launchOptions.count = options.trace != nullptr;
+}
 
 static Status readSeed(std::string_view options, uint64_t &seed) {
   constexpr std::string_view key = "seed=";
@@ -44,16 +52,18 @@ static Status readSeed(std::string_view options, uint64_t &seed) {
 }
 
 Status EmuDevice::create(std::string_view argument, std::shared_ptr<const Program> program,
-                         const moert_session_options_t &, std::unique_ptr<Device> &device) {
+                         const moert_session_options_t &options, std::unique_ptr<Device> &device) {
   const size_t comma = std::min(argument.find(','), argument.size());
   const std::string_view name = argument.substr(0, comma);
   const auto *machine =
       std::find_if(std::begin(machines), std::end(machines), [&](const Machine &known) { return known.name == name; });
   if (machine == std::end(machines))
     return failure(MOERT_INVALID_ARGUMENT, "unknown emulated GPU '", name, "', expected sm_80");
-  auto created = std::make_unique<EmuDevice>(std::move(program));
-  if (comma < argument.size())
+  auto created = std::make_unique<EmuDevice>(std::move(program), options);
+  if (comma < argument.size()) {
     MOERT_TRY(readSeed(argument.substr(comma + 1), created->launchOptions.seed));
+    created->launchOptions.copyOrder = emu::CopyOrder::Random;
+  }
   MOERT_TRY(created->load(*machine));
   device = std::move(created);
   return Status::success();
@@ -130,7 +140,7 @@ Status EmuDevice::launch(const Launch &launch, LaunchTrace *trace) {
   uint64_t bytes = 0;
   MOERT_TRY(getWorkspaceBytes(launch, bytes));
   // Of exactly the size asked for, so that nothing beyond it goes unnoticed.
-  std::byte *workspace = emuMemory.allocate(static_cast<uint64_t>(launch.workspaceBytes));
+  std::byte *workspace = workspaces.allocate(static_cast<uint64_t>(launch.workspaceBytes));
   if (!workspace)
     return failure(MOERT_OUT_OF_MEMORY, "node '", launch.node, "': cannot allocate ", bytes, " bytes of workspace");
   ++workspaceRequests;
@@ -138,11 +148,11 @@ Status EmuDevice::launch(const Launch &launch, LaunchTrace *trace) {
   report = {};
   const uint64_t begin = nowNanoseconds();
   Status result = run(launch, toAddress(workspace));
-  emuMemory.release(workspace);
+  workspaces.release(workspace);
   if (trace) {
     trace->beginNs = begin;
     trace->endNs = nowNanoseconds();
-    counters = {{"instructions", report.instructions}, {"lane_instructions", report.laneInstructions}};
+    emu::listCounters(report, counters);
     trace->counters = counters;
   }
   if (result.ok())
@@ -160,6 +170,7 @@ Status EmuDevice::run(const Launch &launch, uint64_t workspace) {
   for (const uint64_t &parameter : parameters)
     arguments.push_back(&parameter);
   const GpuEntry &entry = variant->entries[launch.kernel];
+  launchOptions.residentTogether = entry.isCooperative;
   emu::LaunchShape shape;
   shape.grid.x = static_cast<uint32_t>(launch.blocks);
   shape.block.x = entry.threads;

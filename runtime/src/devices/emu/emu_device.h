@@ -1,6 +1,7 @@
 // The emulated GPU as a device. Every buffer and every workspace is an allocation of its own, weights can only be read,
 // and what a launch must leave behind is checked after each one.
 #pragma once
+#include "devices/emu/counter_list.h"
 #include "devices/emu/emulator.h"
 #include "devices/gpu_choice.h"
 #include "session/program.h"
@@ -9,19 +10,21 @@ namespace moert {
 
 class EmuMemory : public Memory {
 public:
-  explicit EmuMemory(emu::GlobalMemory &memory)
-      : Memory(MOERT_GPU_BUFFER_ALIGNMENT, /*separatesBuffers=*/true), memory(memory) {}
+  // `tag` says under what the traffic of kernels is counted.
+  EmuMemory(emu::GlobalMemory &memory, emu::MemoryTag tag)
+      : Memory(MOERT_GPU_BUFFER_ALIGNMENT, /*separatesBuffers=*/true), memory(memory), tag(tag) {}
 
   std::byte *allocate(uint64_t size) override;
   void release(std::byte *address) override;
 
 private:
   emu::GlobalMemory &memory;
+  const emu::MemoryTag tag;
 };
 
 class EmuDevice : public Device {
 public:
-  explicit EmuDevice(std::shared_ptr<const Program> program);
+  EmuDevice(std::shared_ptr<const Program> program, const moert_session_options_t &options);
 
   // `argument` names the machine, and perhaps the seed of the order of warps: "sm_80", "sm_80,seed=7".
   static Status create(std::string_view argument, std::shared_ptr<const Program> program,
@@ -36,6 +39,7 @@ public:
   }
   Status launch(const Launch &launch, LaunchTrace *trace) override;
   Status beginRun() override;
+  uint32_t getThreadCount() const override { return launchOptions.threads; }
   uint64_t getLaunchBytes() const override { return workspaceBytes; }
   uint64_t getLaunchRequests() const override { return workspaceRequests; }
 
@@ -54,7 +58,7 @@ private:
 
   std::shared_ptr<const Program> program;
   emu::Emulator emulator;
-  EmuMemory emuMemory;
+  EmuMemory buffers, states, workspaces;
   emu::Module module;
   const GpuVariant *variant = nullptr;
   std::vector<const emu::Kernel *> kernels;
