@@ -82,6 +82,61 @@ TEST_F(MemoryTest, CopiesLandWhenAwaited) {
     EXPECT_EQ(values[i], i % 4 == 3 ? 0 : i + 1);
 }
 
+// Lane 0 copies 16 bytes and ignores the source if it is odd; the hints change nothing.
+TEST_F(MemoryTest, CopiesOfEveryForm) {
+  const uint64_t input = upload(count(128)), output = allocate<uint32_t>(128);
+  const std::string body =
+      "mad.wide.u32 %d1, %r0, 16, %in0; mov.b64 %d2, tile; mad.wide.u32 %d3, %r0, 16, %d2; cvt.u32.u64 %r5, %d3;\n"
+      "and.b32 %r4, %r0, 1; setp.ne.u32 %p1, %r4, 0; mul.wide.u32 %d5, %r0, 16; add.s64 %d6, %in1, %d5;\n"
+      "cp.async.cg.shared::cta.global.L2::128B [%r5], [%d1], 16, %p1; cp.async.wait_all;\n"
+      "ld.shared.v4.b32 {%r1, %r2, %r3, %r4}, [%d3]; st.global.v4.b32 [%d6], {%r1, %r2, %r3, %r4};";
+  const Status status = launch(makeKernel(body, 2, ".shared .align 16 .b8 tile[512];"), {input, output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  const auto values = download<uint32_t>(output, 128);
+  for (uint32_t i = 0; i < 128; ++i)
+    EXPECT_EQ(values[i], i / 4 % 2 ? 0 : i + 1);
+}
+
+// Every qualifier that changes no value.
+TEST_F(MemoryTest, OrdersAndHints) {
+  const uint64_t input = upload(count(128)), output = allocate<uint32_t>(128);
+  const std::string body =
+      "mad.wide.u32 %d1, %r0, 16, %in0; mad.wide.u32 %d2, %r0, 16, %in1; prefetch.global.L2 [%d1];\n"
+      "ld.global.nc.L1::no_allocate.L2::128B.v2.b32 {%r1, %r2}, [%d1];\n"
+      "ld.relaxed.gpu.global.u32 %r3, [%d1+8]; ld.volatile.global.b32 %r4, [%d1+12];\n"
+      "st.global.cs.b32 [%d2], %r1; st.release.sys.global.b32 [%d2+4], %r2;\n"
+      "st.weak.global.L1::evict_first.v2.b32 [%d2+8], {%r3, %r4};\n"
+      "ld.acquire.cta.global.b32 %r5, [%d2+8]; ld.global.cg.b32 %r6, [%d2];";
+  const Status status = launch(makeKernel(body, 2), {input, output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  EXPECT_EQ(download<uint32_t>(output, 128), count(128));
+}
+
+TEST_F(MemoryTest, RegistersMayBeWider) {
+  const uint64_t input = upload(std::vector<uint8_t>{1, 0xfe, 3, 0x84}), output = allocate<int64_t>(4);
+  const std::string body = "ld.global.v4.s8 {%d1, %d2, _, %d4}, [%in0]; st.global.v2.b64 [%in1], {%d1, %d2};\n"
+                           "ld.global.b8 %d3, [%in0+3]; st.global.v2.b64 [%in1+16], {%d4, %d3};\n"
+                           "st.global.v2.b8 [%in0], {%r0, 7}; st.global.b16 [%in0+2], %d1;";
+  const Status status = launch(makeKernel(body, 2), {input, output}, {{}, {1}, 0});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  EXPECT_EQ(download<int64_t>(output, 4), (std::vector<int64_t>{1, -2, -124, 132}));
+  EXPECT_EQ(download<uint8_t>(input, 4), (std::vector<uint8_t>{0, 7, 1, 0}));
+}
+
+TEST_F(MemoryTest, SpacesOfAddresses) {
+  const uint64_t output = allocate<uint32_t>(32);
+  const std::string body =
+      "mov.b64 %d1, tile; cvta.shared.u64 %d2, %d1; mov.b64 %d3, depot; cvta.local.u64 %d4, %d3;\n"
+      "isspacep.shared %p1, %d2; isspacep.local %p2, %d4; isspacep.global %p3, %in0;\n"
+      "isspacep.global %p4, %d2; and.pred %p1, %p1, %p2; and.pred %p1, %p1, %p3; not.pred %p4, %p4;\n"
+      "and.pred %p1, %p1, %p4; selp.b32 %r1, 1, 0, %p1; mad.wide.u32 %d5, %r0, 4, %in0;\n"
+      "st.global.b32 [%d5], %r1;";
+  const Status status =
+      launch(makeKernel(body, 1, ".shared .align 4 .b8 tile[128]; .local .align 8 .b8 depot[8];"), {output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  EXPECT_EQ(download<uint32_t>(output, 32), std::vector<uint32_t>(32, 1));
+}
+
 TEST_F(MemoryTest, HostReadsOnlyWhatWasWritten) {
   const uint64_t output = allocate<uint32_t>(32);
   std::vector<std::byte> bytes(128);

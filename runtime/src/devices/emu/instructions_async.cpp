@@ -1,24 +1,24 @@
 // cp.async and its groups. A copy lands as late as it may, when a wait demands it; until then its target is poison.
-// Semantics as documented; not validated on hardware.
 #include "devices/emu/lanewise.h"
 
 namespace moert::emu {
 namespace {
 
-// `immediate` is the size; slot 0 says how much of it is read, the rest becomes zero.
+// `immediate` is the size. Slots: how much of it is read, and a predicate by which nothing is; the rest becomes zero.
 void executeCopy(Warp &warp, const Instruction &instruction, LaneMask mask) {
   const auto bytes = static_cast<uint32_t>(instruction.immediate);
-  const Slot sourceBytes = instruction.slots[0];
+  const Slot sourceBytes = instruction.slots[0], ignoresSource = instruction.slots[1];
   if (!warp.checkDefined(instruction, mask, instruction.addresses[0].base, "address") ||
       !warp.checkDefined(instruction, mask, instruction.addresses[1].base, "address") ||
-      !warp.checkDefined(instruction, mask, sourceBytes, "size"))
+      !warp.checkDefined(instruction, mask, sourceBytes, "size") ||
+      !warp.checkDefined(instruction, mask, ignoresSource, "predicate"))
     return;
   for (LaneMask rest = mask; rest; rest &= rest - 1) {
     const auto lane = static_cast<uint32_t>(__builtin_ctz(rest));
     AsyncCopy copy = {warp.getAddress(instruction.addresses[1], lane),
                       warp.getAddress(instruction.addresses[0], lane),
                       bytes,
-                      warp.lanes<uint32_t>(sourceBytes)[lane],
+                      warp.predicate(ignoresSource) >> lane & 1 ? 0 : warp.lanes<uint32_t>(sourceBytes)[lane],
                       instruction.line,
                       false};
     if (copy.sourceBytes > bytes)
@@ -48,7 +48,11 @@ Status decodeCopy(Decoder &decoder) {
   const bool isWhole = decoder.accept("cg");
   if (!isWhole)
     MOERT_TRY(decoder.takeModifiers({"ca"}));
-  MOERT_TRY(decoder.takeModifiers({"shared", "global"}));
+  if (!decoder.accept("shared::cta"))
+    MOERT_TRY(decoder.takeModifiers({"shared"}));
+  MOERT_TRY(decoder.takeModifiers({"global"}));
+  constexpr std::string_view prefetches[] = {"L2::64B", "L2::128B", "L2::256B"}; // hints, which change no result
+  decoder.acceptAny(prefetches);
   MOERT_TRY(decoder.takeAddress(0));
   MOERT_TRY(decoder.takeAddress(1));
   int64_t bytes;
@@ -57,9 +61,20 @@ Status decodeCopy(Decoder &decoder) {
     return decoder.refuse("copy of ", bytes, " bytes");
   decoder.get().immediate = bytes;
   decoder.get().execute = executeCopy;
-  if (!decoder.atEnd())
-    return decoder.takeSource(Type::B32);
-  decoder.addSlot(decoder.getNames().getConstant(static_cast<uint64_t>(bytes), 4));
+  // `src-size` or `ignore-src`.
+  Names &names = decoder.getNames();
+  const Slot all = names.getConstant(static_cast<uint64_t>(bytes), 4), never = names.getConstant(0, 0);
+  const OperandSyntax *last = decoder.peek();
+  const Names::RegisterName *known = last ? names.findRegister(last->name) : nullptr;
+  if (known && known->type == Type::Pred) {
+    decoder.addSlot(all);
+    return decoder.takeSource(Type::Pred);
+  }
+  if (last)
+    MOERT_TRY(decoder.takeSource(Type::B32));
+  else
+    decoder.addSlot(all);
+  decoder.addSlot(never);
   return Status::success();
 }
 
