@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <elf.h>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -123,6 +124,71 @@ TEST_F(ToolsTest, RunCountsOnTheEmulatedGpu) {
                   "\"instructions\":");
 }
 #endif
+
+TEST_F(ToolsTest, DumpShowsCodeForGpus) {
+  write("add.moe", makeVectorAdd().build());
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/add.moe"), 0) << error;
+  EXPECT_HAS(out, "GPU variant sm_80\n  compute capability 8.0");
+  EXPECT_TRUE(std::regex_search(out, std::regex("\n  add +128 threads, +0 bytes shared, registers not known"))) << out;
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/add.moe --json"), 0) << error;
+  EXPECT_HAS(out, "{\"name\":\"add\",\"threads\":128,\"shared_bytes\":0,\"cooperative\":false,\"registers\":0");
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/add.moe --ptx --kernel=add"), 0) << error;
+  EXPECT_HAS(out, "// sm_80\n.version 7.0\n.target sm_80\n.address_size 64\n.visible .entry add(.param");
+  EXPECT_HAS(out, "\nret;\n}\n");
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/add.moe --step"), 0) << error;
+  EXPECT_HAS(out, "dispatch add r0 r3 r3 r2 r3 'sum' %a %b s2 r0");
+  struct Case {
+    const char *arguments, *message;
+  };
+  for (const Case &entry : {Case{"add.moe --ptx --kernel=sub", "the file has no kernel 'sub'"},
+                            {"copy.moe --ptx", "the file has no code for GPUs"},
+                            {"add.moe --sass", "the file has no cubins"},
+                            {"add.moe --opcodes", "the file has no cubins"}}) {
+    EXPECT_EQ(run(MOE_DUMP " FOLDER/" + std::string(entry.arguments)), 1);
+    EXPECT_HAS(error, entry.message);
+  }
+}
+
+// A cubin as far as opcodes are concerned: an ELF file with two instructions of one function.
+TEST_F(ToolsTest, DumpCountsOpcodes) {
+  const char names[] = "\0.shstrtab\0.text.add";
+  Elf64_Ehdr header = {};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  Elf64_Shdr table = {}, code = {};
+  table.sh_name = 1;
+  table.sh_offset = sizeof(header);
+  table.sh_size = sizeof(names);
+  code.sh_name = 11;
+  code.sh_offset = table.sh_offset + table.sh_size;
+  code.sh_size = 32;
+  header.e_shoff = code.sh_offset + code.sh_size;
+  header.e_shnum = 2;
+  const uint32_t instructions[8] = {0xffff'f23c, 1, 2, 3, 0x94d, 4, 5, 6};
+  Bytes cubin;
+  auto append = [&](const void *data, size_t size) {
+    const auto *begin = static_cast<const std::byte *>(data);
+    cubin.insert(cubin.end(), begin, begin + size);
+  };
+  append(&header, sizeof(header));
+  append(names, sizeof(names));
+  append(instructions, sizeof(instructions));
+  append(&table, sizeof(table));
+  append(&code, sizeof(code));
+  ArtifactBuilder builder = makeVectorAdd();
+  const std::string ptx = makeModule({makeEntry("add", 3, 1, "")});
+  builder.gpuVariant("sm_80", 80, ptx, {builder.gpuEntry("add", 128)}, cubin);
+  write("cubin.moe", builder.build());
+  ASSERT_EQ(run(MOE_DUMP " FOLDER/cubin.moe --opcodes"), 0) << error;
+  EXPECT_EQ(out, "add (sm_80, compute capability 8.0)\n  0x94d EXIT: 1\n  0x23c HMMA: 1\n");
+  EXPECT_EQ(run("env PATH=/nowhere " MOE_DUMP " FOLDER/cubin.moe --sass"), 1);
+  EXPECT_HAS(error, "--sass needs nvdisasm, which is not installed");
+  for (size_t size : {10u, 70u, 100u, 200u}) {
+    cubin.resize(size);
+    builder.gpuVariant("sm_80", 80, ptx, {builder.gpuEntry("add", 128)}, cubin);
+    write("cubin.moe", builder.build());
+    EXPECT_EQ(run(MOE_DUMP " FOLDER/cubin.moe --opcodes"), 1) << size;
+  }
+}
 
 TEST_F(ToolsTest, RunRefusesBadNpy) {
   auto npy = [](std::string header, size_t bytes) {

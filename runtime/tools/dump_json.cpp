@@ -100,6 +100,26 @@ static void writeCode(JsonWriter &json, const Artifact &artifact) {
   json.endArray();
 }
 
+static void writeGpuCode(JsonWriter &json, const Artifact &artifact) {
+  json.newLine().key("gpu_variants").beginArray();
+  for (const GpuVariant &variant : artifact.gpuVariants) {
+    json.newLine().beginObject().member("name", variant.name).member("compute_capability", variant.computeCapability);
+    json.member("ptx_bytes", variant.ptx.size()).key("cubins").beginArray();
+    for (const GpuImage &image : variant.images) {
+      json.beginObject().member("compute_capability", image.computeCapability);
+      json.member("bytes", image.bytes.size()).endObject();
+    }
+    json.endArray().key("entries").beginArray();
+    for (const GpuEntry &entry : variant.entries) {
+      json.newLine().beginObject().member("name", entry.name).member("threads", entry.threads);
+      json.member("shared_bytes", entry.sharedBytes).member("cooperative", entry.isCooperative);
+      json.member("registers", entry.registers).member("spill_bytes", entry.spillBytes).endObject();
+    }
+    json.endArray().endObject();
+  }
+  json.endArray();
+}
+
 static void writeStates(JsonWriter &json, const Artifact &artifact) {
   json.newLine().key("states").beginArray();
   for (const moert_state_t &state : artifact.states) {
@@ -135,6 +155,7 @@ std::string dumpJson(const Artifact &artifact) {
   writeLayers(json, artifact);
   writeWeights(json, artifact);
   writeCode(json, artifact);
+  writeGpuCode(json, artifact);
   json.newLine().key("program").beginObject().member("registers", artifact.program.registerCount);
   json.member("slots", artifact.program.slotCount).member("words", artifact.program.words.size()).endObject();
   json.newLine().endObject();

@@ -71,6 +71,7 @@ private:
   void dumpLayers();
   void dumpWeights();
   void dumpCode();
+  void dumpGpuCode(const GpuVariant &variant);
 
   const Artifact &artifact;
   std::string text;
@@ -130,6 +131,23 @@ void TextDump::dumpWeights() {
          static_cast<unsigned long long>(weight.size));
 }
 
+void TextDump::dumpGpuCode(const GpuVariant &variant) {
+  title(("GPU variant " + variant.name).c_str());
+  line("  compute capability %u.%u, %zu bytes of PTX", variant.computeCapability / 10, variant.computeCapability % 10,
+       variant.ptx.size());
+  for (const GpuImage &image : variant.images)
+    line("  cubin for %u.%u, %zu bytes", image.computeCapability / 10, image.computeCapability % 10,
+         image.bytes.size());
+  for (size_t i = 0; i < artifact.kernels.size(); ++i) {
+    const GpuEntry &entry = variant.entries[i];
+    const std::string measured = entry.registers ? std::to_string(entry.registers) + " registers, " +
+                                                       std::to_string(entry.spillBytes) + " bytes spilled"
+                                                 : "registers not known";
+    line("  %-40s %4u threads, %6u bytes shared, %s%s", entry.name.c_str(), entry.threads, entry.sharedBytes,
+         measured.c_str(), entry.isCooperative ? ", all blocks together" : "");
+  }
+}
+
 void TextDump::dumpCode() {
   title("kernels");
   for (size_t i = 0; i < artifact.kernels.size(); ++i) {
@@ -145,6 +163,8 @@ void TextDump::dumpCode() {
     line("  %-16s %s, %zu bytes, needs %s", variant.name.c_str(), formatArchitecture(variant.architecture).c_str(),
          variant.image.size(),
          variant.requiredFeatures ? formatCpuFeatures(variant.requiredFeatures).c_str() : "nothing beyond the base");
+  for (const GpuVariant &variant : artifact.gpuVariants)
+    dumpGpuCode(variant);
   line("\nstep program: %u registers, %u slots, %zu words", artifact.program.registerCount, artifact.program.slotCount,
        artifact.program.words.size());
 }

@@ -3,6 +3,7 @@
 
 #include "command_line.h"
 #include "dump.h"
+#include "dump_gpu.h"
 #include "key_file.h"
 #include "tool_error.h"
 
@@ -25,6 +26,8 @@ static void verify(const FileSource &source, const Artifact &artifact, const std
 static void runTool(int argc, char **argv) {
   std::string publicKeyFile;
   bool wantsHelp = false, wantsVerify = false, wantsJson = false, wantsSteps = false;
+  bool wantsPtx = false, wantsSass = false, wantsOpcodes = false;
+  std::string kernel;
   CommandLine line("moe-dump FILE.moe [options]",
                    "Checks a .moe file and describes it: sections, signature, MoE layers, weights, kernels.");
   line.section("Options");
@@ -32,6 +35,10 @@ static void runTool(int argc, char **argv) {
   line.text("public-key", "FILE", "refuse a file that is not signed with this Ed25519 key", publicKeyFile);
   line.flag("json", "describe the file as JSON", wantsJson);
   line.flag("step", "print the step program", wantsSteps);
+  line.flag("ptx", "print the PTX of the code for GPUs", wantsPtx);
+  line.text("kernel", "NAME", "with --ptx: of this kernel alone", kernel);
+  line.flag("sass", "print the machine code for GPUs, by nvdisasm", wantsSass);
+  line.flag("opcodes", "count the opcodes of the machine code for GPUs", wantsOpcodes);
   const std::vector<std::string> arguments = line.parse(argc, argv, wantsHelp);
   if (wantsHelp) {
     std::fputs(line.help().c_str(), stdout);
@@ -48,10 +55,16 @@ static void runTool(int argc, char **argv) {
   require(readArtifact(source, publicKeyFile.empty() ? nullptr : key.data(), artifact), path);
   if (wantsVerify)
     verify(source, artifact, path);
-  if (wantsJson || !wantsSteps)
+  if (wantsJson || !(wantsSteps || wantsPtx || wantsSass || wantsOpcodes))
     std::fputs((wantsJson ? dumpJson(artifact) : dumpText(artifact)).c_str(), stdout);
   if (wantsSteps)
     std::fputs(dumpSteps(artifact).c_str(), stdout);
+  if (wantsPtx)
+    std::fputs(dumpPtx(artifact, kernel).c_str(), stdout);
+  if (wantsOpcodes)
+    std::fputs(dumpOpcodes(artifact).c_str(), stdout);
+  if (wantsSass)
+    printSass(artifact);
   if (wantsVerify && !wantsJson)
     std::fputs("\nall hashes match\n", stdout);
 }
