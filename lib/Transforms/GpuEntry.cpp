@@ -4,6 +4,7 @@
 #include "KernelBody.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 using namespace moec;
@@ -58,6 +59,8 @@ private:
     function = gpu::GPUFuncOp::create(builder, loc, kernel.getSymName(), builder.getFunctionType(parameters, {}));
     function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
     function.setKnownBlockSize(ArrayRef<int32_t>{static_cast<int32_t>(shape.threads), 1, 1});
+    // Without a number of blocks ptxas may prefer spills over registers.
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(shape.blocksPerProcessor));
     function->setAttr("moe.launch", step::getLaunchAttr(builder.getContext(), shape));
     for (size_t index = 0; index < buffers + scalars + 3; ++index) {
       if (parameters[index] != global)

@@ -5,7 +5,20 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "moec/Dialect/Moe/Moe.h"
 
 using namespace mlir;
 
-void moec::registerGpuKernels(DialectRegistry &registry) { registry.insert<gpu::GPUDialect, NVVM::NVVMDialect>(); }
+void moec::registerGpuKernels(DialectRegistry &registry) {
+  registry.insert<arith::ArithDialect, gpu::GPUDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                  NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect>();
+  registry.addExtension(+[](MLIRContext *context, moe::MoeDialect *) {
+    context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                         NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect>();
+    attachGroupedMatmulGpuKernel(context);
+  });
+}

@@ -9,6 +9,7 @@ class MLIRContext;
 namespace moec {
 
 // Each attaches the kernels of one file; registerGpuKernels calls them when the ops' dialect is loaded.
+void attachGroupedMatmulGpuKernel(mlir::MLIRContext *context);
 
 } // namespace moec
 

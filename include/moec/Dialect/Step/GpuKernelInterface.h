@@ -20,6 +20,8 @@ struct GpuLaunchShape {
   int64_t sharedBytes = 0;
   /// Whether blocks wait for each other, so that all must be resident together.
   bool needsResidentBlocks = false;
+  /// Blocks that should fit a processor together, which bounds the registers of a thread.
+  int64_t blocksPerProcessor = 1;
 };
 
 /// A launch shape as the attribute `moe.launch` of a kernel's function, and back.

@@ -1,0 +1,220 @@
+//===- MatmulProducts.cpp - what a warp multiplies in one step of a matmul --===//
+
+#include "MatmulProducts.h"
+
+using namespace mlir;
+using namespace moec;
+
+namespace {
+
+using Values = GpuBlockBuilder::Values;
+
+/// What the ways to multiply share: where tiles lie, and reading elements one by one.
+class ProductsBase : public MatmulProducts {
+public:
+  ProductsBase(const GpuBlockBuilder &block, const MatmulProblem &problem, const MatmulSchedule &schedule,
+               const MatmulBody &body, WarpPosition position)
+      : block(block), problem(problem), schedule(schedule), body(body), position(position),
+        weightTile(weightLayout(problem, schedule)),
+        panelBytes(MatmulSchedule::panelWidth * schedule.innerPerStep * problem.wBytes),
+        weightStart(block.mul(position.firstPanel, panelBytes)),
+        tokenStart(block.mul(position.firstOctet, MatmulSchedule::octet * MatmulSchedule::stepBytes)) {}
+
+protected:
+  /// Element k of column `column` of a panel, and of a token of an octet, as f32; k is less than innerPerStep.
+  Value weightElement(Value weights, int64_t panel, Value column, Value k) const {
+    Value row = problem.isPacked ? k : column, inRow = problem.isPacked ? column : k;
+    Value offset = weightTile.byte(block, row, block.mul(inRow, problem.wBytes));
+    return element(problem.wType, block.at(weights, block.add(weightStart, offset)), panel * panelBytes);
+  }
+  Value tokenElement(Value tokens, int64_t octet, Value token, Value k) const {
+    Value offset = tokenTile.byte(block, token, block.mul(k, problem.xBytes));
+    return element(problem.xType, block.at(tokens, block.add(tokenStart, offset)), octet * octetBytes);
+  }
+
+  /// The f32 registers or pairs of 16 bits of both parts of `octet` that belong to instruction `k` of the step. Two
+  /// octets, or all of the step of a single one, are loaded at once.
+  Values loadTokens(Value tokens, int64_t octet, int64_t k, SmallVectorImpl<Values> &loaded) const {
+    Value lane = position.lane;
+    bool isSingle = body.octetsPerWarp == 1;
+    if (isSingle ? k == 0 : octet % 2 == 0) {
+      Value row = block.bitAnd(lane, 7), chunk = block.shiftRight(lane, 3);
+      if (!isSingle) {
+        row = block.add(row, block.mul(block.shiftRight(lane, 4), MatmulSchedule::octet));
+        chunk = block.add(block.bitAnd(chunk, 1), 2 * k);
+      }
+      Value offset = block.add(tokenStart, tokenTile.chunk(block, row, chunk));
+      Values all = block.loadMatrices(block.at(block.at(tokens, offset), octet * octetBytes), 4, false);
+      loaded.assign({Values{all[0], all[1]}, Values{all[2], all[3]}});
+    }
+    return loaded[isSingle ? k : octet % 2];
+  }
+
+  /// The four registers of a panel for instruction `k` of the step, where matrices can be loaded as they lie.
+  Values loadPanel(Value weights, int64_t panel, int64_t k) const {
+    Value lane = position.lane, row = block.bitAnd(lane, 7);
+    Value first = block.bitAnd(block.shiftRight(lane, 3), 1), second = block.shiftRight(lane, 4);
+    int64_t rows = 0;
+    Value offset;
+    if (problem.isPacked) { // rows of the panel are k, its chunks halves of the columns
+      offset = weightTile.chunk(block, block.add(row, block.mul(second, 8)), first);
+      rows = 16 * k;
+    } else {
+      offset = weightTile.chunk(block, block.add(row, block.mul(first, 8)), block.add(second, 2 * k));
+    }
+    Value start = block.at(weights, block.add(weightStart, offset));
+    return block.loadMatrices(block.at(start, panel * panelBytes + rows * weightTile.rowBytes), 4, problem.isPacked);
+  }
+
+  static MatrixSums sumsOf(ValueRange sums, int64_t tile) {
+    return {sums[4 * tile], sums[4 * tile + 1], sums[4 * tile + 2], sums[4 * tile + 3]};
+  }
+
+  GpuBlockBuilder block;
+  const MatmulProblem &problem;
+  const MatmulSchedule &schedule;
+  MatmulBody body;
+  WarpPosition position;
+  TileLayout weightTile, tokenTile = tokenLayout();
+  int64_t panelBytes;
+  static constexpr int64_t octetBytes = MatmulSchedule::octet * MatmulSchedule::stepBytes;
+
+private:
+  Value element(Type type, Value pointer, int64_t offset) const {
+    return block.convert(block.load(type, block.at(pointer, offset)), block.builder.getF32Type());
+  }
+
+  Value weightStart, tokenStart;
+};
+
+/// bf16 and f16 by m16n8k16.
+class Matrix16Products : public ProductsBase {
+public:
+  using ProductsBase::ProductsBase;
+
+  Values multiply(Value weights, Value tokens, ValueRange sums) const override {
+    constexpr int64_t depth = 16;
+    MatrixKind kind = problem.xType.isBF16() ? MatrixKind::Bf16 : MatrixKind::F16;
+    Values next = llvm::to_vector_of<Value>(sums);
+    SmallVector<Values> loaded;
+    for (int64_t k = 0; k < schedule.innerPerStep / depth; ++k) {
+      SmallVector<Values> panels;
+      for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
+        panels.push_back(loadPanel(weights, panel, k));
+      for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
+        Values right = loadTokens(tokens, octet, k, loaded);
+        for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel) {
+          int64_t tile = panel * body.octetsPerWarp + octet;
+          llvm::copy(block.multiply(kind, panels[panel], right, sumsOf(next, tile)), next.begin() + 4 * tile);
+        }
+      }
+    }
+    return next;
+  }
+};
+
+/// f32 by m16n8k8 on tf32. A value of 24 bits is the sum of two of 11 bits and a rest below 2^-22 of it; of the four
+/// products of such parts the smallest is as small and left out. Weights of 16 bits have one part.
+class Tf32Products : public ProductsBase {
+public:
+  using ProductsBase::ProductsBase;
+
+  Values multiply(Value weights, Value tokens, ValueRange sums) const override {
+    constexpr int64_t depth = 8;
+    Values next = llvm::to_vector_of<Value>(sums);
+    SmallVector<Values> loaded;
+    for (int64_t k = 0; k < schedule.innerPerStep / depth; ++k) {
+      SmallVector<Parts> panels;
+      for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
+        panels.push_back(loadWeights(weights, panel, k));
+      for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
+        Parts right = split(loadTokens(tokens, octet, k, loaded));
+        for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel) {
+          int64_t tile = panel * body.octetsPerWarp + octet;
+          MatrixSums sum = sumsOf(next, tile);
+          if (!panels[panel].low.empty())
+            sum = block.multiply(MatrixKind::Tf32, panels[panel].low, right.high, sum);
+          sum = block.multiply(MatrixKind::Tf32, panels[panel].high, right.low, sum);
+          llvm::copy(block.multiply(MatrixKind::Tf32, panels[panel].high, right.high, sum), next.begin() + 4 * tile);
+        }
+      }
+    }
+    return next;
+  }
+
+private:
+  /// Registers of f32 values as tf32.
+  struct Parts {
+    Values high, low;
+  };
+
+  Parts split(ValueRange values) const {
+    Type f32 = block.builder.getF32Type();
+    Parts parts;
+    for (Value value : values) {
+      Value number = block.bitcast(value, f32);
+      parts.high.push_back(block.roundToTf32(number));
+      Value rest = block.make<arith::SubFOp>(number, block.bitcast(parts.high.back(), f32));
+      parts.low.push_back(block.roundToTf32(rest));
+    }
+    return parts;
+  }
+
+  Parts loadWeights(Value weights, int64_t panel, int64_t k) const {
+    if (!problem.isPacked && problem.wBytes == 4)
+      return split(loadPanel(weights, panel, k));
+    Values elements;
+    Value column = block.shiftRight(position.lane, 2), term = block.bitAnd(position.lane, 3);
+    for (int64_t half : {0, 1})
+      for (int64_t side : {0, 1})
+        elements.push_back(
+            weightElement(weights, panel, block.add(column, 8 * side), block.add(term, 8 * k + 4 * half)));
+    if (problem.wBytes == 4)
+      return split(elements);
+    Parts exact;
+    for (Value element : elements)
+      exact.high.push_back(block.bitcast(element, block.builder.getI32Type()));
+    return exact;
+  }
+};
+
+/// Any types, one multiply-add at a time in f32.
+class FmaProducts : public ProductsBase {
+public:
+  using ProductsBase::ProductsBase;
+
+  Values multiply(Value weights, Value tokens, ValueRange sums) const override {
+    Values next = llvm::to_vector_of<Value>(sums);
+    Value column = block.shiftRight(position.lane, 2), token = block.mul(block.bitAnd(position.lane, 3), 2);
+    for (int64_t k = 0; k < schedule.innerPerStep; ++k) {
+      Values left, right;
+      for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
+        for (int64_t side : {0, 1})
+          left.push_back(weightElement(weights, panel, block.add(column, 8 * side), block.i32(k)));
+      for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet)
+        for (int64_t side : {0, 1})
+          right.push_back(tokenElement(tokens, octet, block.add(token, side), block.i32(k)));
+      for (auto [i, sum] : llvm::enumerate(next)) {
+        int64_t tile = i / 4, panel = tile / body.octetsPerWarp, octet = tile % body.octetsPerWarp;
+        sum = block.fma(left[2 * panel + i % 4 / 2], right[2 * octet + i % 2], sum);
+      }
+    }
+    return next;
+  }
+};
+
+} // namespace
+
+std::unique_ptr<MatmulProducts> moec::makeMatmulProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,
+                                                         const MatmulSchedule &schedule, const MatmulBody &body,
+                                                         WarpPosition position) {
+  switch (problem.arithmetic) {
+  case MatmulArithmetic::Matrix16:
+    return std::make_unique<Matrix16Products>(block, problem, schedule, body, position);
+  case MatmulArithmetic::Tf32:
+    return std::make_unique<Tf32Products>(block, problem, schedule, body, position);
+  case MatmulArithmetic::Fma:
+    return std::make_unique<FmaProducts>(block, problem, schedule, body, position);
+  }
+  llvm_unreachable("unknown arithmetic");
+}

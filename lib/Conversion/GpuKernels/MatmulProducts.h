@@ -1,0 +1,35 @@
+//===- MatmulProducts.h - what a warp multiplies in one step of a matmul ----===//
+//
+// A warp holds the sums of `panelsPerWarp` panels and `octetsPerWarp` octets of tokens in the registers of the matrix
+// instruction, whatever computes the products: for each panel and octet a lane has columns lane / 4 and lane / 4 + 8
+// of tokens 2 * (lane % 4) and the next.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_LIB_CONVERSION_GPUKERNELS_MATMULPRODUCTS_H
+#define MOEC_LIB_CONVERSION_GPUKERNELS_MATMULPRODUCTS_H
+
+#include "MatmulTiles.h"
+
+namespace moec {
+
+class MatmulProducts {
+public:
+  virtual ~MatmulProducts() = default;
+
+  /// Adds the products of one step to the sums; `weights` and `tokens` are the tiles in shared memory. The order of
+  /// the sums is (panel, octet, register).
+  virtual GpuBlockBuilder::Values multiply(mlir::Value weights, mlir::Value tokens, mlir::ValueRange sums) const = 0;
+};
+
+/// The panels and octets of the block that a warp computes, and the lane.
+struct WarpPosition {
+  mlir::Value lane, firstPanel, firstOctet;
+};
+
+std::unique_ptr<MatmulProducts> makeMatmulProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,
+                                                   const MatmulSchedule &schedule, const MatmulBody &body,
+                                                   WarpPosition position);
+
+} // namespace moec
+
+#endif // MOEC_LIB_CONVERSION_GPUKERNELS_MATMULPRODUCTS_H

@@ -1,0 +1,111 @@
+//===- MatmulSchedule.h - how a grouped matmul is cut for a GPU -------------===//
+//
+// A block computes a tile: the panels of some columns, times up to `tokens` rows of one expert. The columns of the
+// weight are the rows of the matrix instruction and tokens its columns, so that a tile of few tokens wastes little.
+// Everything here depends on types, static sizes and the machine, except the height of a tile, which depends on the
+// number of rows as well; host and device compute it alike.
+//
+// Each result is summed in an order that depends on static sizes alone: over ascending k within a chunk, then over
+// ascending chunks. So the bits of a row do not depend on its companions, whether one block computes all chunks or
+// several compute one each.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_LIB_CONVERSION_GPUKERNELS_MATMULSCHEDULE_H
+#define MOEC_LIB_CONVERSION_GPUKERNELS_MATMULSCHEDULE_H
+
+#include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Step/GpuMachine.h"
+
+namespace moec {
+
+/// How products are computed.
+enum class MatmulArithmetic {
+  Matrix16, // m16n8k16 on bf16 or f16
+  Tf32,     // m16n8k8 on f32 split into tf32 parts
+  Fma       // one multiply-add at a time
+};
+
+/// The types and static sizes of a grouped matmul.
+struct MatmulProblem {
+  explicit MatmulProblem(moe::GroupedMatmulOp op);
+
+  mutable moe::GroupedMatmulOp op; // whose accessors are not const
+  mlir::Type xType, wType;
+  /// Of an element.
+  int64_t xBytes, wBytes;
+  int64_t experts, inner, resultColumns;
+  /// Panels of 16 columns of an expert. With a gated activation gate and linear panels alternate, also where the weight
+  /// is not stored so.
+  int64_t panels, panelsPerResult;
+  bool isPacked;
+  MatmulArithmetic arithmetic;
+};
+
+/// The code for tiles of up to `tokens` rows.
+struct MatmulBody {
+  int64_t tokens;
+  /// The warps of a block, and what each computes.
+  int64_t warpsAcrossColumns, warpsAcrossTokens;
+  int64_t panelsPerWarp, octetsPerWarp;
+  /// Steps whose operands lie in shared memory.
+  int64_t stages;
+};
+
+struct MatmulSchedule {
+  MatmulSchedule(const MatmulProblem &problem, const step::GpuMachine &machine);
+
+  static constexpr int64_t threads = 128;
+  /// So that one computes while the other waits.
+  static constexpr int64_t blocksPerProcessor = 2;
+  /// What a step reads of a row of x.
+  static constexpr int64_t stepBytes = 64;
+  static constexpr int64_t panelWidth = 16, octet = 8;
+  /// Tiles of so many consecutive rows go through the columns together, while their rows are in the second-level cache.
+  static constexpr int64_t tilesPerGroup = 8;
+
+  /// Elements of the inner dimension that a step takes.
+  int64_t innerPerStep;
+  int64_t steps, chunks, stepsPerChunk;
+  int64_t panelsPerBlock, columnBlocks;
+  /// Ascending by tokens.
+  llvm::SmallVector<MatmulBody> bodies;
+  /// Up to `rows` rows tiles are `tokens` high; the last entry is for any number.
+  struct Height {
+    int64_t rows, tokens;
+  };
+  llvm::SmallVector<Height> heights;
+  /// Up to so many rows each chunk is computed by a block of its own.
+  int64_t splitRows = 0;
+
+  /// Bytes of one stage in shared memory: the weight, then the rows of x.
+  int64_t weightBytes;
+  int64_t stageBytes(int64_t tokens) const { return weightBytes + tokens * stepBytes; }
+  int64_t sharedBytes;
+
+  int64_t resultPanelsPerBlock(const MatmulProblem &problem) const { return panelsPerBlock / problem.panelsPerResult; }
+  /// Bytes from one token to the next where results are gathered in shared memory before they are stored. The rest of
+  /// 16 keeps the threads that hold neighbouring tokens off each other's banks.
+  int64_t resultPitch(const MatmulProblem &problem) const {
+    return resultPanelsPerBlock(problem) * panelWidth * problem.xBytes + 16;
+  }
+  /// f32 sums of a block in the workspace, for each chunk; tiles that are split are no higher than the largest body.
+  int64_t partialBytes() const { return 4 * panelsPerBlock * panelWidth * splitHeight; }
+  int64_t splitHeight = 0;
+
+  /// Chooses by the number of rows, an integer or index: the height of tiles, or its logarithm.
+  mlir::Value buildHeight(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows) const;
+  mlir::Value buildHeightLog2(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows) const;
+  /// How many blocks share the sums of a tile.
+  mlir::Value buildSplit(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows) const;
+
+private:
+  void chooseColumns(const MatmulProblem &problem, const step::GpuMachine &machine);
+  void chooseBodies(const MatmulProblem &problem, const step::GpuMachine &machine);
+  void chooseHeights(const MatmulProblem &problem, const step::GpuMachine &machine);
+  double estimateCycles(const MatmulProblem &problem, const step::GpuMachine &machine, int64_t rows,
+                        int64_t height) const;
+};
+
+} // namespace moec
+
+#endif // MOEC_LIB_CONVERSION_GPUKERNELS_MATMULSCHEDULE_H

@@ -1,0 +1,59 @@
+//===- GpuKernelRunner.h - one op compiled to PTX and run on the emulated GPU -===//
+//
+// Takes a function of one kernel op, forms its kernel and launch with the passes of the compiler, lowers that to PTX,
+// and runs it. Inputs and results are tensors of the reference evaluator, which tells what the results should be.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_UNITTESTS_GPUKERNELS_GPUKERNELRUNNER_H
+#define MOEC_UNITTESTS_GPUKERNELS_GPUKERNELRUNNER_H
+
+#include "devices/emu/emulator.h"
+#include "moec/Reference/HostTensor.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <string>
+
+namespace moec::test {
+
+/// A context with the dialects, kernels and lowerings that GPU kernels need.
+std::unique_ptr<mlir::MLIRContext> makeGpuContext();
+
+/// What `ptxas -v` says of a module with one entry.
+struct AssemblerReport {
+  bool assembled = false;
+  int64_t registers = 0, spillBytes = 0;
+  std::string log;
+};
+
+class GpuKernelRunner {
+public:
+  /// `text` is a module with a function @main, whose only op besides the return is the kernel op on its arguments.
+  GpuKernelRunner(mlir::MLIRContext &context, llvm::StringRef text);
+  bool isValid() const { return !ptx.empty(); }
+  const std::string &getPtx() const { return ptx; }
+  uint32_t getThreads() const { return threads; }
+  uint32_t getSharedBytes() const { return sharedBytes; }
+
+  /// Runs one launch. `status` is what the kernel left in the word for its status.
+  moert::Status run(llvm::ArrayRef<reference::HostTensor> inputs, uint64_t seed, reference::HostTensor &result,
+                    uint32_t &status);
+  /// Of the latest launch.
+  moert::emu::LaunchReport report;
+  int64_t blocks = 0;
+
+  AssemblerReport assemble(llvm::StringRef chip) const;
+
+private:
+  int64_t evaluate(mlir::Value value, llvm::ArrayRef<reference::HostTensor> inputs) const;
+
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::string ptx, entry;
+  uint32_t threads = 0, sharedBytes = 0;
+};
+
+} // namespace moec::test
+
+#endif // MOEC_UNITTESTS_GPUKERNELS_GPUKERNELRUNNER_H

@@ -1,0 +1,293 @@
+//===- GroupedMatmulGpuTest.cpp - moe.grouped_matmul on the emulated GPU ----===//
+
+#include "GpuKernelRunner.h"
+#include "moec/Dialect/Moe/Moe.h"
+#include "moec/Reference/Evaluate.h"
+#include "moec/Target/Cuda/CudaTarget.h"
+
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+#include "moert/moert_kernel_abi.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "gtest/gtest.h"
+
+#include <cmath>
+#include <random>
+
+using namespace mlir;
+using namespace moec::test;
+using moec::reference::HostTensor;
+
+namespace {
+
+/// One form of the op: types, sizes, operands.
+struct MatmulForm {
+  const char *name;
+  const char *x, *w;
+  int64_t experts, columns, inner;
+  const char *activation = "identity", *layout = "none";
+  bool isPacked = true;
+  bool isGrouped = true;
+  /// 0: no order.
+  int64_t rowsPerToken = 2;
+  bool scale = false, bias = false;
+  const char *parameters = "";
+};
+
+class MatmulProblem {
+public:
+  MatmulProblem(MLIRContext &context, const MatmulForm &form) : context(context), form(form) {
+    isGated = StringRef(form.layout) != "none";
+    resultColumns = isGated ? form.columns / 2 : form.columns;
+    panels = (resultColumns + 15) / 16 * (isGated ? 2 : 1);
+  }
+
+  std::string text() const {
+    auto type = [](auto &&...parts) { return llvm::formatv("tensor<{0}>", llvm::formatv(parts...)).str(); };
+    std::string x = type("?x{0}x{1}", form.inner, form.x);
+    std::string w = form.isPacked ? type("{0}x{1}x{2}x16x{3}", form.experts, panels, form.inner, form.w)
+                                  : type("{0}x{1}x{2}x{3}", form.experts, form.columns, form.inner, form.w);
+    std::string arguments = "%x: " + x + ", %w: " + w, operands = "%x by %w", types = x + ", " + w;
+    auto add = [&](const char *name, const char *role, const std::string &type) {
+      arguments += std::string(", ") + name + ": " + type;
+      operands += std::string(" ") + role + " " + name;
+      types += ", " + type;
+    };
+    if (form.isGrouped)
+      add("%o", "offsets", type("{0}xi32", form.experts + 1));
+    if (form.rowsPerToken)
+      add("%p", "order", "tensor<?xi32>");
+    if (form.scale)
+      add("%s", "scale", type("?x{0}xf32", form.rowsPerToken));
+    if (form.bias)
+      add("%b", "bias", type("{0}x{1}xf32", form.experts, biasColumns()));
+    std::string result = type("?x{0}x{1}", resultColumns, form.x);
+    std::string layout = isGated && form.isPacked ? "panels" : form.layout;
+    std::string attributes =
+        form.rowsPerToken ? llvm::formatv(" {{rows_per_token = {0} : i64}", form.rowsPerToken).str() : "";
+    return "func.func @main(" + arguments + ") -> " + result + " {\n %r = moe.grouped_matmul " + operands +
+           llvm::formatv(" columns {0} activation(<kind = {1}, layout = {2}{3}>)", form.columns, form.activation,
+                         layout, form.parameters)
+               .str() +
+           attributes + " : (" + types + ") -> " + result + "\n return %r : " + result + "\n}";
+  }
+
+  /// Random operands for so many tokens. Slots are -1 now and then, and the last expert is never chosen.
+  SmallVector<HostTensor> inputs(int64_t tokens, unsigned seed) const {
+    std::mt19937 random(seed);
+    std::normal_distribution<double> normal;
+    auto fill = [&](const char *type, ArrayRef<int64_t> shape, double scale) {
+      HostTensor tensor(parseType(type, &context), shape);
+      for (int64_t i = 0; i < tensor.getSize(); ++i)
+        tensor.setReal(i, normal(random) * scale);
+      return tensor;
+    };
+    SmallVector<HostTensor> result = {fill(form.x, {tokens, form.inner}, 1.0)};
+    SmallVector<int64_t> wShape = {form.experts, form.columns, form.inner};
+    if (form.isPacked)
+      wShape = {form.experts, panels, form.inner, 16};
+    result.push_back(fill(form.w, wShape, 1.0 / std::sqrt(double(form.inner))));
+    if (form.isGrouped) {
+      int64_t slots = tokens * std::max<int64_t>(1, form.rowsPerToken);
+      addGroups(slots, random, result);
+    }
+    if (form.scale)
+      result.push_back(fill("f32", {tokens, form.rowsPerToken}, 1.0));
+    if (form.bias)
+      result.push_back(fill("f32", {form.experts, biasColumns()}, 1.0));
+    return result;
+  }
+
+  /// Places that belong to an expert.
+  int64_t usedRows(ArrayRef<HostTensor> inputs) const {
+    return form.isGrouped ? inputs[2].integer(form.experts) : inputs[0].getDim(0);
+  }
+
+  double tolerance() const { return StringRef(form.x) == "f32" ? 1e-5 : StringRef(form.x) == "f16" ? 2e-3 : 1.6e-2; }
+
+private:
+  /// Offsets, and order if the op has it.
+  void addGroups(int64_t slots, std::mt19937 &random, SmallVectorImpl<HostTensor> &result) const {
+    int64_t used = std::max<int64_t>(1, form.experts - 1);
+    std::vector<std::vector<int64_t>> rows(form.experts);
+    for (int64_t slot = 0; slot < slots; ++slot)
+      if (random() % 8)
+        rows[random() % used].push_back(slot);
+    Type i32 = IntegerType::get(&context, 32);
+    HostTensor offsets(i32, {form.experts + 1}), order(i32, {slots});
+    int64_t place = 0;
+    for (int64_t expert = 0; expert < form.experts; ++expert) {
+      for (int64_t row : rows[expert])
+        order.setInteger(place++, row);
+      offsets.setInteger(expert + 1, place);
+    }
+    for (; place < slots; ++place)
+      order.setInteger(place, -1);
+    result.push_back(offsets);
+    if (form.rowsPerToken)
+      result.push_back(order);
+  }
+
+  int64_t biasColumns() const { return isGated && form.isPacked ? 16 * panels : form.columns; }
+
+  MLIRContext &context;
+  const MatmulForm &form;
+  bool isGated;
+  int64_t resultColumns, panels;
+};
+
+/// What lib/Reference says.
+HostTensor evaluateReference(MLIRContext &context, StringRef text, ArrayRef<HostTensor> inputs) {
+  auto module = parseSourceString<ModuleOp>(text, &context);
+  auto results = moec::reference::evaluateFunction(module->lookupSymbol<func::FuncOp>("main"), inputs);
+  return succeeded(results) ? (*results)[0] : HostTensor();
+}
+
+class GroupedMatmulGpu : public testing::TestWithParam<MatmulForm> {
+protected:
+  std::unique_ptr<MLIRContext> context = makeGpuContext();
+};
+
+TEST_P(GroupedMatmulGpu, AgreesWithReference) {
+  MatmulProblem problem(*context, GetParam());
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid()) << problem.text();
+  for (int64_t tokens : {0, 1, 3, 20, 70, 150}) {
+    SmallVector<HostTensor> inputs = problem.inputs(tokens, 1 + tokens);
+    HostTensor expected = evaluateReference(*context, problem.text(), inputs), actual;
+    for (uint64_t seed : {0, 1}) {
+      uint32_t status;
+      moert::Status launched = runner.run(inputs, seed, actual, status);
+      ASSERT_TRUE(launched.ok()) << tokens << " tokens: " << launched.getMessage();
+      EXPECT_EQ(status, 0u);
+      int64_t columns = actual.getDim(1);
+      for (int64_t i = 0; i < problem.usedRows(inputs) * columns; ++i)
+        ASSERT_NEAR(actual.real(i), expected.real(i), problem.tolerance() * std::max(1.0, std::fabs(expected.real(i))))
+            << tokens << " tokens, row " << i / columns << ", column " << i % columns;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, GroupedMatmulGpu,
+    testing::Values(
+        // Types, and rows of every alignment.
+        MatmulForm{"bf16", "bf16", "bf16", 5, 96, 96}, MatmulForm{"bf16_Aligned8", "bf16", "bf16", 2, 40, 100},
+        MatmulForm{"bf16_Aligned4", "bf16", "bf16", 2, 130, 70}, MatmulForm{"bf16_Aligned2", "bf16", "bf16", 2, 33, 45},
+        MatmulForm{"f16", "f16", "f16", 3, 64, 136}, MatmulForm{"f32", "f32", "f32", 3, 83, 64},
+        MatmulForm{"f32_Odd", "f32", "f32", 2, 21, 37}, MatmulForm{"f32_ByBf16", "f32", "bf16", 3, 70, 72},
+        MatmulForm{"f32_ByF16", "f32", "f16", 3, 70, 41}, MatmulForm{"bf16_ByF32", "bf16", "f32", 2, 50, 72},
+        MatmulForm{"f16_ByBf16", "f16", "bf16", 2, 50, 40},
+        // Weights that are not packed.
+        MatmulForm{"Plain_bf16", "bf16", "bf16", 3, 83, 64, "identity", "none", false},
+        MatmulForm{"Plain_bf16_Odd", "bf16", "bf16", 3, 50, 35, "silu", "none", false},
+        MatmulForm{"Plain_f32", "f32", "f32", 3, 50, 35, "relu", "none", false},
+        MatmulForm{"Plain_f32_ByBf16", "f32", "bf16", 2, 40, 48, "identity", "none", false},
+        MatmulForm{"Plain_Concatenated", "bf16", "bf16", 2, 2 * 40, 64, "geglu", "concatenated", false, true, 2, false,
+                   true},
+        MatmulForm{"Plain_Interleaved", "f32", "f32", 2, 2 * 21, 24, "reglu", "interleaved", false, true, 2, true,
+                   true},
+        // Activations, bias, scale.
+        MatmulForm{"Swiglu", "bf16", "bf16", 3, 2 * 83, 128, "swiglu", "interleaved", true, true, 2, false, true,
+                   ", alpha = 1.5, beta = 1.0, limit = 0.5"},
+        MatmulForm{"Swiglu_f32", "f32", "f32", 4, 2 * 70, 45, "swiglu", "interleaved", true, true, 2, true, true},
+        MatmulForm{"GegluTanh", "f16", "f16", 2, 2 * 64, 64, "geglu_tanh", "interleaved", true, true, 1, true},
+        MatmulForm{"Gelu", "f32", "f32", 2, 33, 24, "gelu", "none", true, true, 2, false, true},
+        MatmulForm{"GeluTanh", "bf16", "bf16", 2, 33, 32, "gelu_tanh", "none", true, true, 2, true, true},
+        MatmulForm{"Relu2", "f32", "f32", 2, 48, 33, "relu2", "none", true, true, 2, false, true},
+        // Groups: contiguous rows, more experts than a round of the search holds, one.
+        MatmulForm{"Contiguous", "bf16", "bf16", 4, 80, 64, "identity", "none", true, true, 0, false, true},
+        MatmulForm{"ManyExperts", "bf16", "bf16", 300, 16, 32},
+        MatmulForm{"OneGroup", "f32", "f32", 1, 70, 40, "identity", "none", true, false, 0, false, true},
+        MatmulForm{"Chunks", "bf16", "bf16", 1, 96, 1100, "silu", "none", true, false, 0, false, true},
+        MatmulForm{"Chunks_f32", "f32", "f32", 1, 20, 400, "identity", "none", false, false, 0}),
+    [](const auto &info) { return info.param.name; });
+
+/// Forms of the sizes of models, for what the assembler says.
+class GroupedMatmulAssembly : public GroupedMatmulGpu {};
+
+TEST_P(GroupedMatmulAssembly, HasNoSpills) {
+  MatmulProblem problem(*context, GetParam());
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  if (moec::findPtxAssembler().empty())
+    GTEST_SKIP() << "ptxas not found";
+  for (const char *chip : {"sm_80", "sm_90", "sm_100"}) {
+    AssemblerReport report = runner.assemble(chip);
+    ASSERT_TRUE(report.assembled) << report.log;
+    EXPECT_EQ(report.spillBytes, 0) << chip;
+    RecordProperty((std::string("registers_") + chip).c_str(), static_cast<int>(report.registers));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, GroupedMatmulAssembly,
+    testing::Values(MatmulForm{"Up", "bf16", "bf16", 64, 2048, 2048, "swiglu", "interleaved", true, true, 8},
+                    MatmulForm{"Down", "f16", "f16", 128, 2048, 768, "identity", "none", true, true, 0},
+                    MatmulForm{"UpWithBias", "bf16", "bf16", 32, 5760, 2880, "swiglu", "interleaved", true, true, 4,
+                               true, true, ", alpha = 1.702, beta = 1.0, limit = 7.0"},
+                    MatmulForm{"Chunks", "bf16", "bf16", 1, 2048, 2048, "identity", "none", true, false, 0, false,
+                               true},
+                    MatmulForm{"f32_Up", "f32", "f32", 8, 2048, 1024, "swiglu", "interleaved"},
+                    MatmulForm{"f32_Chunks", "f32", "f32", 1, 2048, 2048, "gelu", "none", true, false, 0, false, true},
+                    MatmulForm{"f32_ByBf16", "f32", "bf16", 8, 2048, 1024, "swiglu", "interleaved"},
+                    MatmulForm{"bf16_ByF32", "bf16", "f32", 8, 2048, 1024, "swiglu", "interleaved"},
+                    MatmulForm{"Plain_Odd", "bf16", "bf16", 8, 2048, 1023, "swiglu", "interleaved", false}),
+    [](const auto &info) { return info.param.name; });
+
+class GroupedMatmulRows : public GroupedMatmulGpu {};
+
+TEST_P(GroupedMatmulRows, DoNotDependOnTheirCompanions) {
+  MatmulProblem problem(*context, GetParam());
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  constexpr int64_t tokens = 150;
+  SmallVector<HostTensor> inputs = problem.inputs(tokens, 7);
+  HostTensor all, some;
+  uint32_t status;
+  ASSERT_TRUE(runner.run(inputs, 0, all, status).ok());
+  for (int64_t count : {1, 9, 20, 40, 65}) {
+    SmallVector<HostTensor> fewer = inputs;
+    fewer[0] = HostTensor(inputs[0].getElementType(), {count, inputs[0].getDim(1)});
+    int64_t first = tokens - count;
+    for (int64_t i = 0; i < fewer[0].getSize(); ++i)
+      fewer[0].copyElement(i, inputs[0], first * inputs[0].getDim(1) + i);
+    moert::Status launched = runner.run(fewer, count, some, status);
+    ASSERT_TRUE(launched.ok()) << launched.getMessage();
+    for (int64_t i = 0; i < some.getSize(); ++i)
+      ASSERT_EQ(some.real(i), all.real(first * some.getDim(1) + i)) << count << " rows, element " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, GroupedMatmulRows,
+    testing::Values(MatmulForm{"bf16", "bf16", "bf16", 1, 64, 640, "identity", "none", true, false, 0},
+                    MatmulForm{"f32", "f32", "f32", 1, 40, 300, "identity", "none", true, false, 0},
+                    MatmulForm{"Gated", "f16", "f16", 1, 64, 288, "swiglu", "interleaved", true, false, 0}),
+    [](const auto &info) { return info.param.name; });
+
+class GroupedMatmulStatus : public testing::Test {
+protected:
+  std::unique_ptr<MLIRContext> context = makeGpuContext();
+};
+
+TEST_F(GroupedMatmulStatus, ReportsRowsOutOfRange) {
+  MatmulForm form{"", "bf16", "bf16", 1, 16, 32};
+  MatmulProblem problem(*context, form);
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  SmallVector<HostTensor> inputs = problem.inputs(3, 1);
+  for (int64_t bad : {6, -1, 1 << 30}) {
+    inputs[2].setInteger(1, 6);
+    for (int64_t place = 0; place < 6; ++place)
+      inputs[3].setInteger(place, place == 4 ? bad : place);
+    HostTensor result;
+    uint32_t status = 0;
+    moert::Status launched = runner.run(inputs, 0, result, status);
+    ASSERT_TRUE(launched.ok()) << launched.getMessage();
+    EXPECT_EQ(status, uint32_t(MOERT_KERNEL_INDEX_OUT_OF_RANGE));
+  }
+}
+
+} // namespace
