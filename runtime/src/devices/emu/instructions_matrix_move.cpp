@@ -32,7 +32,11 @@ template <bool IsTransposed> void executeLoadMatrices(Warp &warp, const Instruct
       std::memcpy(elements[row], region->data(address), rowBytes);
       std::memcpy(poisonOfElements[row], region->poisonOf(address), rowBytes);
     }
-    for (uint32_t lane = 0; lane < warpSize; ++lane) {
+    if (!IsTransposed) // lanes hold the elements in the order of the memory
+      std::memcpy(result[i], elements, sizeof(elements));
+    constexpr uint16_t none[extent * extent] = {};
+    const bool hasPoison = std::memcmp(poisonOfElements, none, sizeof(none)) != 0;
+    for (uint32_t lane = 0; (IsTransposed || hasPoison) && lane < warpSize; ++lane) {
       const uint32_t line = lane / 4, first = lane % 4 * 2;
       const auto pick = [&](const uint16_t(&from)[extent][extent], uint32_t k) -> uint32_t {
         return IsTransposed ? from[first + k][line] : from[line][first + k];

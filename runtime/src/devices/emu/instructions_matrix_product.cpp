@@ -49,16 +49,21 @@ struct Position {
   uint32_t row, column;
 };
 
-// Where element `j` of register `i` of a lane is in a matrix. Four lanes share a row of A, a column of B, a row of C.
 template <typename E> constexpr uint32_t elements = E::bits < 32 ? 32 / E::bits : 1; // in a register
-template <typename E> constexpr Position getPositionInA(uint32_t lane, uint32_t i, uint32_t j) {
-  return {lane / 4 + 8 * (i & 1), lane % 4 * elements<E> + j + 4 * elements<E> * (i >> 1)};
-}
-template <typename E> constexpr Position getPositionInB(uint32_t lane, uint32_t i, uint32_t j) {
-  return {lane % 4 * elements<E> + j + 4 * elements<E> * i, lane / 4};
-}
+// Four lanes hold consecutive elements of a row of A or of a column of B, so many in one register; eight such groups of
+// lanes hold consecutive rows or columns.
+template <typename E> constexpr uint32_t groupElements = 4 * elements<E>;
 constexpr Position getPositionInC(uint32_t lane, uint32_t i) {
   return {lane / 4 + 8 * (i >> 1), lane % 4 * 2 + (i & 1)};
+}
+
+// Element `i` of those that the lanes hold in one register, in the order of the lanes.
+template <typename E>
+MOERT_EMU_INLINE typename E::Number readElement(const std::byte *lanes, uint32_t i, bool isSigned) {
+  using Bits = Unsigned<(E::bits < 8 ? 8 : E::bits) / 8>;
+  Bits bits;
+  std::memcpy(&bits, lanes + i * E::bits / 8, sizeof(bits));
+  return E::read(E::bits < 8 ? bits >> i * E::bits % 8 : bits, isSigned);
 }
 
 // `immediate` of integer products.
@@ -78,6 +83,16 @@ template <typename E, uint32_t M, uint32_t K, Sums Held> struct Product {
     if (mask != allLanes)
       return warp.fail(instruction, static_cast<uint32_t>(__builtin_ctz(~mask)),
                        "this lane does not take part in a matrix product");
+    if (hasWideVectors)
+      runWide(warp, instruction);
+    else
+      run(warp, instruction);
+  }
+
+private:
+  MOERT_EMU_WIDE static void runWide(Warp &warp, const Instruction &instruction) { run(warp, instruction); }
+
+  MOERT_EMU_INLINE static void run(Warp &warp, const Instruction &instruction) {
     Product product;
     product.readOperands(warp, instruction);
     product.readSums(warp, instruction);
@@ -89,29 +104,24 @@ template <typename E, uint32_t M, uint32_t K, Sums Held> struct Product {
     product.writeSums(warp, instruction);
   }
 
-private:
-  void readOperands(Warp &warp, const Instruction &instruction) {
-    using Register = typename E::Register;
+  MOERT_EMU_INLINE void readOperands(Warp &warp, const Instruction &instruction) {
+    constexpr uint32_t group = groupElements<E>;
     const bool isSignedA = instruction.immediate & signedABit, isSignedB = instruction.immediate & signedBBit;
     for (uint32_t i = 0; i < registersOfA; ++i) {
-      const Register *registers = warp.lanes<Register>(instruction.slots[firstA + i]);
-      for (uint32_t lane = 0; lane < warpSize; ++lane)
-        for (uint32_t j = 0; j < elements<E>; ++j) {
-          const auto [row, column] = getPositionInA<E>(lane, i, j);
-          a[row][column] = E::read(registers[lane] >> E::bits % 32 * j, isSignedA);
-        }
+      const std::byte *lanes = warp.lanes<std::byte>(instruction.slots[firstA + i]);
+      for (uint32_t row = 0; row < 8; ++row)
+        for (uint32_t j = 0; j < group; ++j)
+          a[row + 8 * (i & 1)][j + group * (i >> 1)] = readElement<E>(lanes, row * group + j, isSignedA);
     }
     for (uint32_t i = 0; i < registersOfB; ++i) {
-      const Register *registers = warp.lanes<Register>(instruction.slots[firstB + i]);
-      for (uint32_t lane = 0; lane < warpSize; ++lane)
-        for (uint32_t j = 0; j < elements<E>; ++j) {
-          const auto [row, column] = getPositionInB<E>(lane, i, j);
-          b[row][column] = E::read(registers[lane] >> E::bits % 32 * j, isSignedB);
-        }
+      const std::byte *lanes = warp.lanes<std::byte>(instruction.slots[firstB + i]);
+      for (uint32_t column = 0; column < columns; ++column)
+        for (uint32_t j = 0; j < group; ++j)
+          b[j + group * i][column] = readElement<E>(lanes, column * group + j, isSignedB);
     }
   }
 
-  void readSums(Warp &warp, const Instruction &instruction) {
+  MOERT_EMU_INLINE void readSums(Warp &warp, const Instruction &instruction) {
     for (uint32_t i = 0; i < sumsOfLane; ++i)
       for (uint32_t lane = 0; lane < warpSize; ++lane) {
         const auto [row, column] = getPositionInC(lane, i);
@@ -123,14 +133,18 @@ private:
   }
 
   // Integers wrap.
-  void multiply() {
+  MOERT_EMU_INLINE void multiply() {
     using Wrapping = std::conditional_t<std::is_integral_v<Number>, uint32_t, Number>;
-    for (uint32_t row = 0; row < M; ++row)
-      for (uint32_t k = 0; k < K; ++k)
-        for (uint32_t column = 0; column < columns; ++column)
-          sums[row][column] =
-              static_cast<Number>(static_cast<Wrapping>(sums[row][column]) +
-                                  static_cast<Wrapping>(a[row][k]) * static_cast<Wrapping>(b[k][column]));
+    using Line [[gnu::vector_size(columns * sizeof(Number))]] = Wrapping;
+    for (uint32_t row = 0; row < M; ++row) {
+      Line sum, factor;
+      std::memcpy(&sum, sums[row], sizeof(sum));
+      for (uint32_t k = 0; k < K; ++k) {
+        std::memcpy(&factor, b[k], sizeof(factor));
+        sum += factor * static_cast<Wrapping>(a[row][k]);
+      }
+      std::memcpy(sums[row], &sum, sizeof(sum));
+    }
   }
 
   // The whole sum is clamped, not each step.
@@ -149,27 +163,35 @@ private:
   void findPoison(const Warp &warp, const Instruction &instruction) {
     for (uint32_t i = 0; i < registersOfA; ++i)
       forEachLane(warp.poison(instruction.slots[firstA + i]),
-                  [&](uint32_t lane) { poisonedRows |= 1u << getPositionInA<E>(lane, i, 0).row; });
+                  [&](uint32_t lane) { poisonedRows |= 1u << (lane / 4 + 8 * (i & 1)); });
     for (uint32_t i = 0; i < registersOfB; ++i)
       forEachLane(warp.poison(instruction.slots[firstB + i]),
-                  [&](uint32_t lane) { poisonedColumns |= 1u << getPositionInB<E>(lane, i, 0).column; });
+                  [&](uint32_t lane) { poisonedColumns |= 1u << lane / 4; });
   }
 
-  void writeSums(Warp &warp, const Instruction &instruction) const {
+  MOERT_EMU_INLINE void writeSums(Warp &warp, const Instruction &instruction) const {
+    for (uint32_t i = 0; i < sumsOfLane; ++i)
+      for (uint32_t lane = 0; lane < warpSize; ++lane) {
+        const auto [row, column] = getPositionInC(lane, i);
+        if constexpr (Held == Sums::PairsOfF16)
+          warp.lanes<uint16_t>(instruction.slots[i / 2])[2 * lane + i % 2] = toF16(sums[row][column]);
+        else
+          warp.lanes<Number>(instruction.slots[i])[lane] = sums[row][column];
+      }
+    for (uint32_t i = 0; i < registersOfC; ++i)
+      warp.setPoison(instruction.slots[i], allLanes, warp.poison(instruction.slots[firstC + i]) | findPoisoned(i));
+  }
+
+  // Lanes whose sums in one register depend on poison of A or B.
+  LaneMask findPoisoned(uint32_t i) const {
     constexpr uint32_t sumsOfRegister = sumsOfLane / registersOfC;
-    for (uint32_t i = 0; i < registersOfC; ++i) {
-      LaneMask poison = warp.poison(instruction.slots[firstC + i]);
-      for (uint32_t lane = 0; lane < warpSize; ++lane)
-        for (uint32_t j = 0; j < sumsOfRegister; ++j) {
-          const auto [row, column] = getPositionInC(lane, i * sumsOfRegister + j);
-          if constexpr (Held == Sums::PairsOfF16)
-            warp.lanes<uint16_t>(instruction.slots[i])[2 * lane + j] = toF16(sums[row][column]);
-          else
-            warp.lanes<Number>(instruction.slots[i])[lane] = sums[row][column];
-          poison |= ((poisonedRows >> row | poisonedColumns >> column) & 1) << lane;
-        }
-      warp.setPoison(instruction.slots[i], allLanes, poison);
-    }
+    LaneMask lanes = 0;
+    for (uint32_t lane = 0; (poisonedRows | poisonedColumns) && lane < warpSize; ++lane)
+      for (uint32_t j = 0; j < sumsOfRegister; ++j) {
+        const auto [row, column] = getPositionInC(lane, i * sumsOfRegister + j);
+        lanes |= ((poisonedRows >> row | poisonedColumns >> column) & 1) << lane;
+      }
+    return lanes;
   }
 
   Number a[M][K], b[K][columns], sums[M][columns];

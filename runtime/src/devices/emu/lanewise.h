@@ -3,6 +3,7 @@
 #pragma once
 #include "devices/emu/decoder.h"
 #include "devices/emu/warp.h"
+#include "devices/emu/wide_vectors.h"
 
 #include <cstring>
 #include <tuple>
@@ -13,12 +14,20 @@ namespace moert::emu {
 // `Op::apply(sources...)` gives the destination's value. A result depends on poison if any source does.
 template <typename Op, typename D, typename... S> struct Lanewise {
   static void execute(Warp &warp, const Instruction &instruction, LaneMask mask) {
-    run(warp, instruction, mask, std::index_sequence_for<S...>());
+    if (hasWideVectors)
+      executeWide(warp, instruction, mask);
+    else
+      run(warp, instruction, mask, std::index_sequence_for<S...>());
   }
 
 private:
+  MOERT_EMU_WIDE static void executeWide(Warp &warp, const Instruction &instruction, LaneMask mask) {
+    run(warp, instruction, mask, std::index_sequence_for<S...>());
+  }
+
   template <size_t... I>
-  static void run(Warp &warp, const Instruction &instruction, LaneMask mask, std::index_sequence<I...>) {
+  MOERT_EMU_INLINE static void run(Warp &warp, const Instruction &instruction, LaneMask mask,
+                                   std::index_sequence<I...>) {
     D result[warpSize];
     const auto sources = std::make_tuple(static_cast<const S *>(warp.lanes<S>(instruction.slots[I + 1]))...);
     for (uint32_t lane = 0; lane < warpSize; ++lane)

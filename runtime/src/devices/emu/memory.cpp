@@ -20,7 +20,14 @@ std::string formatHex(uint64_t value) {
 }
 
 bool Region::hasPoison(uint64_t address, uint64_t size) const {
-  return !isReadOnly() && std::memchr(poison.data() + (address - base), 1, size) != nullptr;
+  if (isReadOnly())
+    return false;
+  const uint8_t *bytes = poison.data() + (address - base);
+  uint64_t words[2];
+  if (size != sizeof(words))
+    return std::memchr(bytes, 1, size) != nullptr;
+  std::memcpy(words, bytes, sizeof(words));
+  return (words[0] | words[1]) != 0;
 }
 
 void Region::setPoison(uint64_t address, uint64_t size, uint8_t value) {

@@ -81,7 +81,8 @@ template <typename Visitor> bool Shadow::visitRecords(uint64_t address, uint64_t
   const uint64_t end = address + size;
   for (uint64_t first = address / recordSize * recordSize; first < end; first += recordSize) {
     Record &record = getPage(first / pageSize).records[first % pageSize / recordSize];
-    if (!visit(record, address, end, first, recordSize, visitor))
+    const bool isWhole = record.parts == 0 && address <= first && first + recordSize <= end;
+    if (!(isWhole ? visitor(record, first) : visit(record, address, end, first, recordSize, visitor)))
       return false;
   }
   return true;
@@ -89,14 +90,14 @@ template <typename Visitor> bool Shadow::visitRecords(uint64_t address, uint64_t
 
 bool Shadow::access(const AccessSpan &span, bool isWrite, const PastAccess &now, const Knowledge &knowledge,
                     const WarpRange &block, Conflict &conflict) {
-  const Visit current = {span, isWrite, now, knowledge, block, conflict};
+  const Visit current = {span.address, span.laneShift, isWrite, now, knowledge, block, conflict};
   return visitRecords(span.address, span.size, [&](Record &record, uint64_t at) { return check(record, at, current); });
 }
 
 bool Shadow::check(Record &record, uint64_t address, const Visit &visit) {
   const auto conflicts = [&](const PastAccess &past, bool wasWrite) {
-    if (past.clock == 0 || visit.knowledge.covers(past.warp, past.clock, visit.block) ||
-        areBothStrong(past, visit.now, visit.block))
+    if (past.clock == 0 || (past.warp == visit.now.warp && past.clock != unfinished) ||
+        visit.knowledge.covers(past.warp, past.clock, visit.block) || areBothStrong(past, visit.now, visit.block))
       return false;
     visit.conflict = {past, wasWrite, address};
     return true;
@@ -104,8 +105,8 @@ bool Shadow::check(Record &record, uint64_t address, const Visit &visit) {
   if (conflicts(record.write, true))
     return false;
   PastAccess now = visit.now;
-  if (address > visit.span.address)
-    now.where += static_cast<uint32_t>((address - visit.span.address) >> visit.span.laneShift);
+  if (address > visit.begin)
+    now.where += static_cast<uint32_t>((address - visit.begin) >> visit.laneShift);
   if (!visit.isWrite) {
     addRead(record, now, visit);
     return true;

@@ -60,7 +60,8 @@ private:
     std::array<Record, pageSize / recordSize> records;
   };
   struct Visit {
-    const AccessSpan &span;
+    uint64_t begin; // of the span
+    uint32_t laneShift;
     bool isWrite;
     const PastAccess &now;
     const Knowledge &knowledge;
