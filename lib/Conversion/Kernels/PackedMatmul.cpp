@@ -17,6 +17,17 @@ using namespace moec::moe;
 
 namespace {
 
+/// Rows of a task that a micro-kernel takes together. The blocks under one group of panels share out the fetching of
+/// the next group, so that memory is read evenly while they compute.
+struct RowBlock {
+  Value first, rows;
+  /// The elements of a panel to fetch: `fetchCount` with each step of the sum, from `fetchBegin` on.
+  Value fetchBegin, fetchCount;
+};
+
+/// Panels that all row blocks of a task walk before the next ones are touched, unless there is only one block.
+constexpr int64_t groupPanels = 2;
+
 /// Emits the loops of one task.
 class PackedMatmul {
 public:
@@ -28,10 +39,10 @@ private:
   void packRows();
   void packRow(Value row);
   void emitPanels(Value panelBegin, Value panelEnd);
-  void emitRowBlock(Value firstRow, Value rows, Value panelBegin, Value panelEnd);
-  void emitMicroKernel(int64_t rows, int64_t panels, Value firstRow, Value panel, Value tileColumn);
-  void prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Value k);
-  void emitEpilogue(Value firstRow, Value rows, Value panelBegin, Value panelEnd);
+  void emitRowBlock(const RowBlock &block, Value panelBegin, Value panelEnd);
+  void emitMicroKernel(int64_t rows, int64_t panels, const RowBlock &block, Value panel, Value tileColumn);
+  void prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Value k, Value fetched);
+  void emitEpilogue(const RowBlock &block, Value panelBegin, Value panelEnd);
   void emitResultVector(Value tileRow, Value place, Value tileColumn, Value unit, Value mask);
 
   GroupedMatmulTask &task;
@@ -43,6 +54,8 @@ private:
   int64_t panels;
   /// f32 views of the scratch memory: packed rows, and sums of one row block.
   Value packed, tile;
+  /// The weight with each panel as one row.
+  Value flatPanels;
   Value rowCount;
 };
 
@@ -58,6 +71,8 @@ PackedMatmul::PackedMatmul(GroupedMatmulTask &task)
   packed = emit.make<memref::ViewOp>(packedType, task.context.scratch, emit.index(0), ValueRange());
   tile = emit.make<memref::ViewOp>(tileType, task.context.scratch, emit.index(task.grid.packedBytes(task.inner)),
                                    ValueRange());
+  SmallVector<ReassociationIndices> wholePanels = {{0}, {1}, {2, 3}};
+  flatPanels = emit.make<memref::CollapseShapeOp>(task.w, wholePanels);
   rowCount = emit.sub(task.rowEnd, task.rowBegin);
 }
 
@@ -82,37 +97,41 @@ void PackedMatmul::packRows() {
   emit.loop(emit.index(0), rowCount, 1, [&](Value row) { packRow(row); });
 }
 
-void PackedMatmul::prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Value k) {
+void PackedMatmul::prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Value k, Value fetched) {
   // Rows of a panel are cache lines of f32. The first level gets what comes soon, which may lie in the next panel; the
-  // second level the panels that follow while these are computed with. A tile of four panels is bound by memory: the
-  // processor's own prefetching keeps up with its plain streams.
+  // second level the group of panels that follows. A tile of four panels is bound by memory: the processor's own
+  // prefetching keeps up with its plain streams.
   constexpr int64_t linesAhead = 32;
   bool computeBound = int64_t(tilePanels.size()) < widestPanels;
-  Value zero = emit.index(0), soon = emit.add(k, linesAhead);
+  auto prefetch = [&](Value memref, ValueRange indices, int64_t locality) {
+    memref::PrefetchOp::create(emit.builder, emit.loc, memref, indices, /*isWrite=*/false, locality,
+                               /*isDataCache=*/true);
+  };
   for (auto [i, at] : llvm::enumerate(tilePanels)) {
-    memref::PrefetchOp::create(emit.builder, emit.loc, task.w, ValueRange{task.expert, at, soon, zero},
-                               /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+    prefetch(task.w, {task.expert, at, emit.add(k, linesAhead), emit.index(0)}, /*locality=*/3);
     if (!computeBound)
       continue;
-    Value next = emit.min(emit.add(panel, tilePanels.size() + i), emit.index(panels - 1));
-    memref::PrefetchOp::create(emit.builder, emit.loc, task.w, ValueRange{task.expert, next, k, zero},
-                               /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+    Value next = emit.min(emit.add(panel, groupPanels + i), emit.index(panels - 1));
+    prefetch(flatPanels, {task.expert, next, fetched}, /*locality=*/2);
   }
 }
 
-void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, Value firstRow, Value panel, Value tileColumn) {
+void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, const RowBlock &block, Value panel,
+                                   Value tileColumn) {
   // At the edge of the weight a tile repeats the last panel; the epilogue skips what lies beyond.
   SmallVector<Value> panelAt;
   for (int64_t i = 0; i < tilePanels; ++i)
     panelAt.push_back(emit.min(emit.add(panel, i), emit.index(panels - 1)));
   SmallVector<Value> rowAt;
   for (int64_t i = 0; i < rows; ++i)
-    rowAt.push_back(emit.add(firstRow, i));
+    rowAt.push_back(emit.add(block.first, i));
 
-  SmallVector<Value> zeros(rows * tilePanels, emit.real(vectorType, 0.0));
+  // The fetched element is carried along because computing it would take a multiplication from the sums.
+  SmallVector<Value> initial(rows * tilePanels, emit.real(vectorType, 0.0));
+  initial.push_back(block.fetchBegin);
   auto multiplyAdd = [&](Value k, ValueRange sums) {
     SmallVector<Value> next, weights;
-    prefetchWeights(panel, panelAt, k);
+    prefetchWeights(panel, panelAt, k, sums.back());
     for (Value at : panelAt)
       weights.push_back(emit.loadReals(task.w, {task.expert, at, k, emit.index(0)}, panelWidth));
     for (int64_t i = 0; i < rows; ++i) {
@@ -120,26 +139,27 @@ void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, Value first
       for (int64_t j = 0; j < tilePanels; ++j)
         next.push_back(emit.make<vector::FMAOp>(value, weights[j], sums[i * tilePanels + j]));
     }
+    next.push_back(emit.add(sums.back(), block.fetchCount));
     return next;
   };
-  auto sums = emit.loop(emit.index(0), emit.index(task.inner), 1, zeros, multiplyAdd);
+  auto sums = emit.loop(emit.index(0), emit.index(task.inner), 1, initial, multiplyAdd);
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < tilePanels; ++j)
       emit.storeReals(sums[i * tilePanels + j], tile, {emit.index(i), emit.add(tileColumn, j * panelWidth)});
 }
 
-void PackedMatmul::emitRowBlock(Value firstRow, Value rows, Value panelBegin, Value panelEnd) {
+void PackedMatmul::emitRowBlock(const RowBlock &block, Value panelBegin, Value panelEnd) {
   SmallVector<int64_t> cases;
   for (int64_t count = 1; count <= registerTile.rows; ++count)
     cases.push_back(count);
-  auto byRows = scf::IndexSwitchOp::create(emit.builder, emit.loc, TypeRange(), rows, cases, cases.size());
+  auto byRows = scf::IndexSwitchOp::create(emit.builder, emit.loc, TypeRange(), block.rows, cases, cases.size());
   for (auto [count, region] : llvm::zip_equal(cases, byRows.getCaseRegions())) {
     OpBuilder::InsertionGuard guard(emit.builder);
     emit.builder.createBlock(&region);
     int64_t tilePanels = registerTile.panels(count);
     emit.loop(panelBegin, panelEnd, tilePanels, [&](Value panel) {
       Value tileColumn = emit.mul(emit.sub(panel, panelBegin), panelWidth);
-      emitMicroKernel(count, tilePanels, firstRow, panel, tileColumn);
+      emitMicroKernel(count, tilePanels, block, panel, tileColumn);
     });
     scf::YieldOp::create(emit.builder, emit.loc);
   }
@@ -166,16 +186,15 @@ void PackedMatmul::emitResultVector(Value tileRow, Value place, Value tileColumn
   emit.storeReals(result, task.out, {place, emit.mul(unit, panelWidth)}, mask);
 }
 
-void PackedMatmul::emitEpilogue(Value firstRow, Value rows, Value panelBegin, Value panelEnd) {
+void PackedMatmul::emitEpilogue(const RowBlock &block, Value panelBegin, Value panelEnd) {
   int64_t columns = task.op.getResultColumns();
   int64_t wholeUnits = columns / panelWidth, units = (columns + panelWidth - 1) / panelWidth;
   Value unitBegin = emit.div(panelBegin, unitPanels), unitEnd = emit.div(panelEnd, unitPanels);
   Value wholeEnd = emit.min(unitEnd, emit.index(wholeUnits));
   auto tileColumn = [&](Value unit) { return emit.mul(emit.sub(unit, unitBegin), unitPanels * panelWidth); };
-  emit.loop(emit.index(0), rows, 1, [&](Value row) {
-    Value place = emit.add(task.rowBegin, emit.add(firstRow, row));
-    emit.loop(unitBegin, wholeEnd, 1,
-              [&](Value unit) { emitResultVector(row, place, tileColumn(unit), unit, {}); });
+  emit.loop(emit.index(0), block.rows, 1, [&](Value row) {
+    Value place = emit.add(task.rowBegin, emit.add(block.first, row));
+    emit.loop(unitBegin, wholeEnd, 1, [&](Value unit) { emitResultVector(row, place, tileColumn(unit), unit, {}); });
     if (wholeUnits == units)
       return;
     emit.ifThen(emit.less(wholeEnd, unitEnd), [&] {
@@ -192,14 +211,21 @@ void PackedMatmul::emitPanels(Value panelBegin, Value panelEnd) {
   Value blocks = emit.ceilDiv(rowCount, registerTile.rows);
   Value base = emit.div(rowCount, blocks), longer = emit.rem(rowCount, blocks);
   Value single = emit.equal(blocks, emit.index(1));
-  Value width = emit.select(single, emit.index(widestPanels), emit.index(2));
+  Value width = emit.select(single, emit.index(widestPanels), emit.index(groupPanels));
+  // With more blocks than elements in a row of a panel, the last ones repeat what others fetch.
+  Value shares = emit.min(blocks, emit.index(panelWidth));
+  Value fetchCount = emit.div(emit.add(shares, panelWidth - 1), shares);
   emit.loop(panelBegin, panelEnd, width, [&](Value panel) {
     Value next = emit.min(emit.add(panel, width), panelEnd);
     emit.loop(emit.index(0), blocks, 1, [&](Value block) {
-      Value firstRow = emit.add(emit.mul(block, base), emit.min(block, longer));
-      Value rows = emit.add(base, emit.select(emit.less(block, longer), emit.index(1), emit.index(0)));
-      emitRowBlock(firstRow, rows, panel, next);
-      emitEpilogue(firstRow, rows, panel, next);
+      RowBlock rows;
+      rows.first = emit.add(emit.mul(block, base), emit.min(block, longer));
+      rows.rows = emit.add(base, emit.select(emit.less(block, longer), emit.index(1), emit.index(0)));
+      rows.fetchCount = fetchCount;
+      Value lastBegin = emit.sub(emit.index(panelWidth), fetchCount);
+      rows.fetchBegin = emit.mul(emit.min(emit.mul(block, fetchCount), lastBegin), task.inner);
+      emitRowBlock(rows, panel, next);
+      emitEpilogue(rows, panel, next);
     });
   });
 }
