@@ -135,6 +135,29 @@ TEST_F(GridTest, HostThreads) {
   }
 }
 
+// Blocks that see each other's atomics run one after the other, in an order that does not depend on host threads.
+TEST_F(GridTest, BlocksThatSeeEachOther) {
+  const std::string body = "mov.u32 %r2, %ctaid.x; mad.wide.u32 %d1, %r2, 4, %in1; setp.ne.b32 %p1, %r0, 0;\n";
+  const std::string atomics[] = {
+      "@%p1 bra end; atom.global.add.u32 %r3, [%in0], %r2; st.global.b32 [%d1], %r3;\nend:",
+      "@%p1 bra end; atom.global.add.u32 %r3, [%in0], %r2; red.global.add.u32 [%d1], %r3;\nend:",
+      "@%p1 bra end; red.global.add.u32 [%in0], %r2; red.global.max.u32 [%in0], 7; red.global.add.u32 [%d1], 1;\nend:",
+  };
+  for (const std::string &atomic : atomics) {
+    std::vector<uint32_t> first;
+    for (const uint32_t hostThreads : {1, 2, 4}) {
+      const uint64_t counter = upload(std::vector<uint32_t>(1)), output = upload(std::vector<uint32_t>(40));
+      const Status status =
+          launch(makeKernel(body + atomic, 2), {counter, output}, {{40}, {32}, 0}, {.seed = 5, .threads = hostThreads});
+      ASSERT_TRUE(status.ok()) << status.getMessage();
+      auto values = download<uint32_t>(output, 40);
+      values.push_back(download<uint32_t>(counter, 1)[0]);
+      EXPECT_TRUE(hostThreads == 1 || values == first) << atomic;
+      first = values;
+    }
+  }
+}
+
 TEST_F(GridTest, HostThreadsOfTheCaller) {
   struct Pool {
     uint32_t calls = 0;

@@ -2,21 +2,29 @@
 #include "devices/emu/grid.h"
 
 #include <algorithm>
+#include <new>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 namespace moert::emu {
 
-// Whether an instruction uses a register.
+// Whether an instruction uses a register for more than the result of an atomic.
 static bool uses(const Instruction &instruction, Slot slot) {
+  const auto operands = instruction.slots.begin() + (instruction.traits.access == AccessKind::Atomic);
   return instruction.guard == slot || instruction.addresses[0].base == slot || instruction.addresses[1].base == slot ||
-         std::find(instruction.slots.begin(), instruction.slots.end(), slot) != instruction.slots.end();
+         std::find(operands, instruction.slots.end(), slot) != instruction.slots.end();
 }
 
-// The order of additions and the like does not matter to their sum, and nobody sees what was there between.
+// Whether the order of this atomic among those of other blocks does not matter: they are all additions, or all maxima
+// and so on, and nobody sees what was there between.
 static bool isUnseenReduction(const Kernel &kernel, const Instruction &atomic) {
-  return atomic.traits.isCommutative && std::none_of(kernel.code.begin(), kernel.code.end(), [&](const auto &other) {
-           return &other != &atomic && !other.traits.isCommutative && uses(other, atomic.slots[0]);
+  const Reduction reduction = atomic.traits.reduction;
+  return reduction != Reduction::None &&
+         std::none_of(kernel.code.begin(), kernel.code.end(), [&](const Instruction &other) {
+           const bool isOther = other.traits.access == AccessKind::Atomic && !other.traits.isPrivate &&
+                                other.traits.reduction != reduction;
+           return isOther || uses(other, atomic.slots[0]);
          });
 }
 
@@ -50,10 +58,7 @@ Grid::Grid(const Launch &launch) : launch(launch), blockCount(launch.getBlockCou
 }
 
 Status Grid::run(LaunchReport &report) {
-  if (launch.options.residentTogether)
-    parts.front()->result = runTogether(*parts.front());
-  else
-    runParts();
+  runParts();
   return merge(report);
 }
 
@@ -68,16 +73,35 @@ void Grid::runParts() {
                                       this);
   }
   std::vector<std::thread> threads;
-  for (size_t i = 1; i < parts.size(); ++i)
-    threads.emplace_back([this, i] { runPart(*parts[i]); });
+  size_t next = 1;
+  try {
+    for (; next < parts.size(); ++next)
+      threads.emplace_back([part = parts[next].get(), this] { runPart(*part); });
+  } catch (const std::system_error &) {
+    // What no thread could be started for runs here.
+  }
   runPart(*parts.front());
+  for (; next < parts.size(); ++next)
+    runPart(*parts[next]);
   for (std::thread &thread : threads)
     thread.join();
 }
 
 void Grid::runPart(Part &part) {
+  try {
+    runBlocks(part);
+  } catch (const std::bad_alloc &) {
+    part.result = failure(MOERT_OUT_OF_MEMORY, "kernel '", launch.kernel.name, "': out of memory of the host");
+  }
+}
+
+void Grid::runBlocks(Part &part) {
   if (part.begin == part.end)
     return;
+  if (launch.options.residentTogether) {
+    part.result = runTogether(part);
+    return;
+  }
   Block block(part.thread);
   for (uint64_t i = part.begin; i < part.end && part.result.ok(); ++i) {
     block.start(getBlock(i));

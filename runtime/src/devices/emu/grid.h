@@ -28,6 +28,7 @@ private:
   };
 
   void runPart(Part &part);
+  void runBlocks(Part &part);
   Status runOne(Block &block);
   Status runTogether(Part &part);
   void runParts();

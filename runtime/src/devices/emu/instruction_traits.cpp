@@ -107,11 +107,13 @@ TensorType findTensorType(const InstructionSyntax &syntax) {
   return TensorType::Other;
 }
 
-bool isCommutative(const InstructionSyntax &syntax, const InstructionTraits &traits) {
+Reduction findReduction(const InstructionSyntax &syntax, const InstructionTraits &traits) {
   constexpr std::string_view operations[] = {"add", "min", "max", "and", "or", "xor"};
-  return traits.access == AccessKind::Atomic && traits.order == MemoryOrder::Relaxed && !isOnFloats(syntax) &&
-         std::any_of(syntax.modifiers.begin(), syntax.modifiers.end(),
-                     [&](std::string_view modifier) { return isOneOf(modifier, operations); });
+  if (traits.access == AccessKind::Atomic && traits.order == MemoryOrder::Relaxed && !isOnFloats(syntax))
+    for (size_t i = 0; i < std::size(operations); ++i)
+      if (has(syntax, operations[i]))
+        return static_cast<Reduction>(i + 1);
+  return Reduction::None;
 }
 
 } // namespace
@@ -128,7 +130,7 @@ InstructionTraits findTraits(const InstructionSyntax &syntax) {
   traits.isEffect = traits.access == AccessKind::Write || traits.access == AccessKind::Atomic ||
                     (traits.kind == InstructionClass::Barrier && !isTest && syntax.opcode == "mbarrier");
   traits.isPrivate = has(syntax, "shared") || has(syntax, "shared::cta") || has(syntax, "local");
-  traits.isCommutative = isCommutative(syntax, traits);
+  traits.reduction = findReduction(syntax, traits);
   traits.isBarrierWait =
       (syntax.opcode == "bar" || syntax.opcode == "barrier") && !has(syntax, "arrive") && !has(syntax, "warp");
   if (traits.kind == InstructionClass::Tensor) {

@@ -19,6 +19,9 @@ enum class MemoryOrder : uint8_t { Weak, Relaxed, Acquire, Release, AcquireRelea
 // Among whose threads an ordered access is ordered. On one GPU the system is the device.
 enum class Scope : uint8_t { Block, Device };
 
+// Relaxed atomics on integers whose order among others of the same kind does not matter to what is left in memory.
+enum class Reduction : uint8_t { None, Add, Min, Max, And, Or, Xor };
+
 struct InstructionTraits {
   InstructionClass kind = InstructionClass::Integer;
   AccessKind access = AccessKind::None;
@@ -27,8 +30,8 @@ struct InstructionTraits {
   bool isPoll = false;   // may be what a loop waits by
   bool isEffect = false; // others may go on because of it
   bool isBarrierWait = false;
-  bool isPrivate = false;     // of memory that other blocks do not have
-  bool isCommutative = false; // an atomic whose order among others like it does not matter if nobody sees its result
+  bool isPrivate = false; // of memory that other blocks do not have
+  Reduction reduction = Reduction::None;
   TensorType tensorType = TensorType::Other;
   uint32_t tensorOperations = 0; // multiplications and additions of a warp
 };
