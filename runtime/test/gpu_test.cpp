@@ -1,6 +1,9 @@
 // Programs with kernels in PTX, through the C API.
+#include "fake_cuda.h"
 #include "gpu_kernels.h"
 #include "runtime_fixture.h"
+
+#include <optional>
 
 using namespace moert::test;
 
@@ -23,6 +26,11 @@ moert_status_t tryDevice(const ProgramPtr &program, const char *device) {
 
 class Gpu : public testing::TestWithParam<const char *> {
 protected:
+  Gpu() {
+    if (std::string(GetParam()).starts_with("cuda"))
+      driver.emplace();
+  }
+
   // Runs a program without inputs.
   moert_status_t run(const ArtifactBuilder &builder) {
     program = open(builder.build());
@@ -30,6 +38,7 @@ protected:
     return moert_session_run(session.get(), nullptr, 0, nullptr, 0);
   }
 
+  std::optional<FakeCuda> driver;
   ProgramPtr program;
   SessionPtr session;
 };
@@ -112,12 +121,14 @@ TEST_P(Gpu, TracesLaunches) {
   EXPECT_EQ(launches, 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, Gpu, testing::Values("emu:sm_80", "emu:sm_80,seed=7"), [](const auto &info) {
-  std::string name = info.param;
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Devices, Gpu, testing::Values("emu:sm_80", "emu:sm_80,seed=7", "cuda", "cuda:0"),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace_if(
+                               name.begin(), name.end(),
+                               [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+                           return name;
+                         });
 
 // What only the emulated GPU notices.
 class Emu : public Gpu {};
@@ -155,7 +166,7 @@ TEST(DeviceChoice, NamesWhatIsWrong) {
   const ProgramPtr gpuOnly = open(makeVectorAdd().build()), cpuOnly = open(makeIncrementProgram().build());
   EXPECT_STREQ(moert_program_variant(gpuOnly.get()), "sm_80");
   EXPECT_FAILS(tryDevice(gpuOnly, nullptr), MOERT_UNSUPPORTED, "the file has code for GPUs only");
-  EXPECT_FAILS(tryDevice(cpuOnly, "tpu"), MOERT_INVALID_ARGUMENT, "unknown device 'tpu', this build has: cpu");
+  EXPECT_FAILS(tryDevice(cpuOnly, "tpu"), MOERT_INVALID_ARGUMENT, "unknown device 'tpu', this build has: cpu, cuda");
   EXPECT_FAILS(tryDevice(cpuOnly, "cpu:1"), MOERT_INVALID_ARGUMENT, "device 'cpu:1': expected nothing behind 'cpu'");
   EXPECT_EQ(tryDevice(cpuOnly, "cpu"), MOERT_OK);
   EXPECT_FAILS(tryDevice(cpuOnly, "emu:sm_80"), MOERT_UNSUPPORTED, "the file has no code for GPUs");

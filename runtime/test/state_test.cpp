@@ -1,4 +1,7 @@
 // Steps and the state between them, on a model whose state is the list of its tokens.
+#ifdef MOERT_EMULATOR
+#include "fake_cuda.h"
+#endif
 #include "gpu_kernels.h"
 #include "runtime_fixture.h"
 
@@ -19,6 +22,9 @@ class StateTest : public testing::TestWithParam<StateCase> {
 protected:
   StateTest() : program(open(makeModel())), session(makeSession(program.get(), makeOptions())) {}
 
+#ifdef MOERT_EMULATOR
+  const FakeCuda driver; // only used by what runs on it
+#endif
   static Bytes makeModel() {
     ArtifactBuilder builder = makeSuccessorModel(GetParam().inPlace);
     builder.kernel("none", 0, 0, [](void *const *, const int64_t *, void *, int64_t, int64_t) { return 0; });
@@ -108,6 +114,8 @@ const StateCase stateCases[] = {
 #ifdef MOERT_EMULATOR
     {"FunctionalOnEmu", false, "emu:sm_80"},
     {"InPlaceOnEmu", true, "emu:sm_80"},
+    {"FunctionalOnCuda", false, "cuda"},
+    {"InPlaceOnCuda", true, "cuda"},
 #endif
 };
 

@@ -83,7 +83,7 @@ TEST_F(ToolsTest, RunRefuses) {
            Case{"", "no file given"},
            {"FOLDER/none.moe", "none.moe: cannot be opened"},
            {"FOLDER/copy.moe FOLDER/copy.moe", "unexpected argument"},
-           {"FOLDER/copy.moe --device=tpu --input=x=1x3:random", "unknown device 'tpu', this build has: cpu"},
+           {"FOLDER/copy.moe --device=tpu --input=x=1x3:random", "unknown device 'tpu', this build has: cpu, cuda"},
            {"FOLDER/copy.moe --counters", "--counters: device 'cpu' counts nothing, expected emu:sm_80"},
            {"FOLDER/copy.moe --colour", "unknown option --colour"},
            {"FOLDER/copy.moe --threads=many", "--threads: 'many' is not a number"},

@@ -12,8 +12,8 @@ RunOptions parseRunOptions(int argc, char **argv, std::string &help) {
                    "Runs a compiled model once on the given inputs, or generates text, or measures.");
   line.section("Execution");
   line.text("device", "NAME",
-            "what to run on: cpu, or emu:sm_80, a slow emulated GPU that checks every access\n"
-            "(default: cpu)",
+            "what to run on: cpu; cuda or cuda:N, an NVIDIA GPU; emu:sm_80, a slow\n"
+            "emulated GPU that checks every access (default: cpu)",
             options.device);
   line.text("variant", "NAME", "code variant, such as x86-64-v3 (default: the first this processor can run)",
             options.variant);

@@ -256,8 +256,9 @@ typedef struct {
   void *routing_context;
   moert_trace_fn trace;
   void *trace_context;
-  // What to run on; NULL: "cpu". "emu:sm_80" is an emulated GPU, which checks every access of a kernel and finds
-  // errors; it is slow and says nothing about time.
+  // What to run on; NULL: "cpu". "cuda" is the first NVIDIA GPU, "cuda:1" the second. "emu:sm_80" is an emulated GPU,
+  // which checks every access of a kernel; it is slow and says nothing about time. With "emu:sm_80,seed=7" warps take
+  // turns, and asynchronous copies land, in an order that the seed decides.
   const char *device;
 } moert_session_options_t;
 #define MOERT_SESSION_OPTIONS_INIT                                                                                     \

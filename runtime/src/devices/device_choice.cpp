@@ -2,6 +2,7 @@
 #include "devices/device_choice.h"
 
 #include "devices/cpu/cpu_device.h"
+#include "devices/cuda/cuda_device.h"
 #ifdef MOERT_EMULATOR
 #include "devices/emu/emu_device.h"
 #endif
@@ -37,6 +38,7 @@ struct DeviceKind {
 
 static constexpr DeviceKind deviceKinds[] = {
     {"cpu", createCpu},
+    {"cuda", cuda::CudaDevice::create},
 #ifdef MOERT_EMULATOR
     {"emu", EmuDevice::create},
 #endif
