@@ -99,6 +99,16 @@ TEST_F(RaceTest, WarpsAndGlobalMemory) {
   expectOrdered(body + "bar.sync 0; ld.global.b32 %r5, [%d4];", twoWarps);
 }
 
+// ld.global.nc may give what a cache kept from before.
+TEST_F(RaceTest, NonCoherentReads) {
+  const std::string body = "mad.wide.u32 %d1, %r0, 4, %in0;\n";
+  const std::string read = "ld.global.nc.b32 %r1, [%d1];\n", write = "st.global.b32 [%d1], %r0;\n";
+  expectOrdered(body + read + read, twoBlocks);
+  expectRace(body + write + "bar.sync 0;\n" + read, {{}, {32}, 0},
+             "which in the same launch has a write by block (0, 0, 0), warp 0, lane 0 in line 11");
+  expectRace(body + read + write, {{}, {32}, 0}, "which in the same launch has a non-coherent read by block (0, 0, 0)");
+}
+
 TEST_F(RaceTest, CopiesUnderWay) {
   const std::string copy = "mov.b64 %d1, tile; mad.wide.u32 %d2, %r0, 16, %d1; mad.wide.u32 %d3, %r0, 16, %in0;\n"
                            "cp.async.cg.shared.global [%d2], [%d3], 16;\n";

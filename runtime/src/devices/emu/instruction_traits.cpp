@@ -129,6 +129,7 @@ InstructionTraits findTraits(const InstructionSyntax &syntax) {
   traits.isPoll = isOrderedLoad || isTest || syntax.opcode == "atom" || syntax.opcode == "nanosleep";
   traits.isEffect = traits.access == AccessKind::Write || traits.access == AccessKind::Atomic ||
                     (traits.kind == InstructionClass::Barrier && !isTest && syntax.opcode == "mbarrier");
+  traits.isNonCoherent = syntax.opcode == "ld" && has(syntax, "nc");
   traits.isPrivate = has(syntax, "shared") || has(syntax, "shared::cta") || has(syntax, "local");
   traits.reduction = findReduction(syntax, traits);
   traits.isBarrierWait =

@@ -30,7 +30,8 @@ struct InstructionTraits {
   bool isPoll = false;   // may be what a loop waits by
   bool isEffect = false; // others may go on because of it
   bool isBarrierWait = false;
-  bool isPrivate = false; // of memory that other blocks do not have
+  bool isNonCoherent = false; // reads what nobody writes during the launch
+  bool isPrivate = false;     // of memory that other blocks do not have
   Reduction reduction = Reduction::None;
   TensorType tensorType = TensorType::Other;
   uint32_t tensorOperations = 0; // multiplications and additions of a warp

@@ -96,7 +96,10 @@ void Observer::checkOrder(Warp &warp, const Instruction &instruction) {
 bool Observer::checkRuns(Warp &warp, const Instruction &instruction, const AccessRuns &runs, bool isShared,
                          bool isWrite) {
   const InstructionTraits &traits = instruction.traits;
-  const uint32_t strength = traits.order == MemoryOrder::Weak ? 0 : traits.scope == Scope::Block ? 1 : 2;
+  const uint32_t strength = traits.isNonCoherent                ? PastAccess::nonCoherent
+                            : traits.order == MemoryOrder::Weak ? PastAccess::weak
+                            : traits.scope == Scope::Block      ? PastAccess::strongInBlock
+                                                                : PastAccess::strong;
   for (const AccessRun &run : runs) {
     if (isShared ? overwritesBarrier(warp, instruction, run, isWrite) : launch.global.find(run.address)->isReadOnly())
       continue; // nobody writes to read-only memory
@@ -165,6 +168,9 @@ void Observer::report(Warp &warp, const Instruction &instruction, bool isShared,
   if (conflict.earlier.clock == unfinished)
     return warp.fail(instruction, lane, "race: ", what, " of ", where, " while the copy that ",
                      describe(conflict.earlier), " began is under way");
+  if (instruction.traits.isNonCoherent || conflict.earlier.getStrength() == PastAccess::nonCoherent)
+    return warp.fail(instruction, lane, what, " of ", where, ", which in the same launch has a ",
+                     conflict.wasWrite ? "write" : "non-coherent read", " by ", describe(conflict.earlier));
   warp.fail(instruction, lane, "race: ", what, " of ", where, " and the ", conflict.wasWrite ? "write" : "read", " by ",
             describe(conflict.earlier), " may come in any order");
 }

@@ -7,9 +7,20 @@ namespace moert::emu {
 namespace {
 
 // Accesses that are ordered with each other in any case, as atomics are.
-bool areBothStrong(const PastAccess &a, const PastAccess &b, const WarpRange &block) {
-  const uint32_t weaker = std::min(a.getStrength(), b.getStrength());
-  return weaker == 2 || (weaker == 1 && block.contains(a.warp));
+bool areBothStrong(const PastAccess &a, const PastAccess &b, bool isSameBlock) {
+  const auto isStrong = [&](const PastAccess &access) {
+    return access.getStrength() == PastAccess::strong ||
+           (access.getStrength() == PastAccess::strongInBlock && isSameBlock);
+  };
+  return isStrong(a) && isStrong(b);
+}
+
+bool isOrdered(const PastAccess &past, const PastAccess &now, const Knowledge &knowledge, const WarpRange &block) {
+  if (past.getStrength() == PastAccess::nonCoherent || now.getStrength() == PastAccess::nonCoherent)
+    return false;
+  const bool isByTheSame = past.warp == now.warp && past.clock != unfinished;
+  return isByTheSame || knowledge.covers(past.warp, past.clock, block) ||
+         areBothStrong(past, now, block.contains(past.warp));
 }
 
 } // namespace
@@ -96,8 +107,7 @@ bool Shadow::access(const AccessSpan &span, bool isWrite, const PastAccess &now,
 
 bool Shadow::check(Record &record, uint64_t address, const Visit &visit) {
   const auto conflicts = [&](const PastAccess &past, bool wasWrite) {
-    if (past.clock == 0 || (past.warp == visit.now.warp && past.clock != unfinished) ||
-        visit.knowledge.covers(past.warp, past.clock, visit.block) || areBothStrong(past, visit.now, visit.block))
+    if (past.clock == 0 || isOrdered(past, visit.now, visit.knowledge, visit.block))
       return false;
     visit.conflict = {past, wasWrite, address};
     return true;
@@ -160,7 +170,7 @@ bool Shadow::compare(const Record &mine, const Shadow &other, const Record &othe
     return false;
   }
   const auto conflict = [&](const PastAccess &a, bool aWrites, const PastAccess &b, bool bWrites) {
-    if (a.clock == 0 || b.clock == 0 || std::min(a.getStrength(), b.getStrength()) == 2)
+    if (a.clock == 0 || b.clock == 0 || areBothStrong(a, b, /*isSameBlock=*/false))
       return false;
     first = {a, aWrites, address};
     second = {b, bWrites, address};

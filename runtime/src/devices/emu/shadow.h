@@ -17,8 +17,9 @@ struct PastAccess {
   static uint32_t pack(uint32_t line, uint32_t lane, uint32_t strength) { return line << 7 | strength << 5 | lane; }
   uint32_t getLine() const { return where >> 7; }
   uint32_t getLane() const { return where & 31; }
-  // 0: weak, 1: ordered among the threads of its block, 2: of the device.
   uint32_t getStrength() const { return where >> 5 & 3; }
+  static constexpr uint32_t weak = 0, strongInBlock = 1, strong = 2; // ordered with others of its block, of the device
+  static constexpr uint32_t nonCoherent = 3;                         // a read that no write may come before or after
 };
 
 // Bytes that lanes access one behind the other, each 1 << laneShift of them; `where` names the first lane.
