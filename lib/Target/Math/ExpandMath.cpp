@@ -1,5 +1,6 @@
 //===- ExpandMath.cpp - transcendental functions without a library ----------===//
 
+#include "DoubleFunctions.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "moec/Target/Math/Passes.h"
@@ -10,6 +11,7 @@ namespace moec {
 } // namespace moec
 
 using namespace mlir;
+using namespace moec;
 
 namespace {
 
@@ -25,6 +27,7 @@ bool hasInstruction(StringRef name) {
 struct ExpandMath : moec::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
+    populateDoubleFunctionPatterns(patterns);
     auto needsExpansion = [](StringRef name) { return !hasInstruction(name); };
     math::populateExpansionPatterns(
         patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "powf", "fpowi", "exp2", "rsqrt", "clampf"});

@@ -15,10 +15,21 @@ func.func @root(%x: f32) -> f32 {
   return %y : f32
 }
 
+// CHECK-LABEL: func @double
+// CHECK-NOT: math.{{exp|powf|sin}}
+// CHECK: math.fma {{.*}} : vector<8xf64>
+// CHECK: return
+func.func @double(%x: vector<8xf64>) -> vector<8xf64> {
+  %e = math.exp %x : vector<8xf64>
+  %p = math.powf %e, %x : vector<8xf64>
+  %y = math.sinh %p : vector<8xf64>
+  return %y : vector<8xf64>
+}
+
 // -----
 
-func.func @double(%x: f64) -> f64 {
+func.func @missing(%x: f64) -> f64 {
   // expected-error @+1 {{has no expansion for 'f64'}}
-  %y = math.exp %x : f64
+  %y = math.cbrt %x : f64
   return %y : f64
 }

@@ -7,9 +7,9 @@ include "mlir/Pass/PassBase.td"
 def ExpandMath : Pass<"moe-expand-math"> {
   let summary = "replace transcendental functions by arithmetic";
   let description = [{
-    Kernels call no library: exp, log, tanh, erf, sin, cos and what derives from them become polynomials on f32 (scalar
-    and vector, a few units in the last place); f16 and bf16 go through f32. A function without an expansion for its
-    type (f64) is an error.
+    Kernels call no library: exp, log, tanh, erf, sin, cos and what derives from them become polynomials on f32 and f64
+    (scalar and vector, a few units in the last place); f16 and bf16 go through f32. Sine, cosine and tangent of f64 are
+    NaN beyond 2^50. A function without an expansion for its type is an error.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect",
     "::mlir::x86vector::X86VectorDialect"];
