@@ -26,6 +26,8 @@ static constexpr llvm::StringLiteral optionalPasses[] = {
     "moe-raise-grouped-experts",
     "moe-raise-summed-experts",
     "moe-raise-stacked-experts",
+    "moe-raise-chosen-tokens",
+    "moe-raise-lookups",
     "moe-raise-routers",
     "moe-raise-norms",
     "moe-raise-rotary",
@@ -60,6 +62,8 @@ void moec::buildRaisePipeline(OpPassManager &pm, const PipelineOptions &options)
   addOptional(pm, options, createRaiseGroupedExperts());
   addOptional(pm, options, createRaiseSummedExperts());
   addOptional(pm, options, createRaiseStackedExperts());
+  addOptional(pm, options, createRaiseChosenTokens());
+  addOptional(pm, options, createRaiseLookups());
   // Needs the layers: a router is what their experts and gates come from.
   addOptional(pm, options, createRaiseRouters());
   addOptional(pm, options, createRaiseNorms());

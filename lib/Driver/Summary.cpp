@@ -7,6 +7,7 @@
 #include "moec/Target/Cuda/GpuImage.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -82,6 +83,22 @@ static SmallVector<Value> anglesOf(Operation *op) {
   return {};
 }
 
+static std::string describe(moe::CombineOp lookup) {
+  return ("lookup, " + Twine(cast<ShapedType>(lookup.getY().getType()).getDimSize(0)) + " rows, " +
+          Twine(lookup.getSlots()) + " per token, router as plain operators")
+      .str();
+}
+
+/// Gates of several tasks on the outputs of the same experts are one layer.
+static bool sharesExperts(moe::ExpertsOp a, moe::ExpertsOp b) {
+  auto stored = [](Value weight) {
+    while (auto transpose = weight.getDefiningOp<linalg::TransposeOp>())
+      weight = transpose.getInput();
+    return weight;
+  };
+  return a.getX() == b.getX() && stored(a.getW1()) == stored(b.getW1()) && stored(a.getW2()) == stored(b.getW2());
+}
+
 void Summary::gather(ModuleOp module) {
   // Angles are the same in every model of their shape.
   SetVector<Operation *> angles;
@@ -93,6 +110,13 @@ void Summary::gather(ModuleOp module) {
       (void)getBackwardSlice(value, &angles, wholeSlice);
   });
   DenseSet<StringRef> counted;
+  moe::ExpertsOp last;
+  auto count = [&](std::string description) {
+    ++layerCount;
+    if (runs.empty() || runs.back().description != description)
+      runs.push_back({std::move(description), 0});
+    ++runs.back().count;
+  };
   module.walk([&](Operation *op) {
     if (angles.contains(op))
       return;
@@ -102,11 +126,11 @@ void Summary::gather(ModuleOp module) {
     } else if (auto constant = dyn_cast<onnx::ConstantOp>(op)) {
       parameterCount += countParameters(constant);
     } else if (auto layer = dyn_cast<moe::ExpertsOp>(op)) {
-      ++layerCount;
-      std::string description = describe(layer);
-      if (runs.empty() || runs.back().description != description)
-        runs.push_back({std::move(description), 0});
-      ++runs.back().count;
+      if (!last || !sharesExperts(last, layer))
+        count(describe(layer));
+      last = layer;
+    } else if (auto lookup = dyn_cast<moe::CombineOp>(op)) {
+      count(describe(lookup));
     }
   });
 }

@@ -65,15 +65,18 @@ void TermCollector::visit(Value value) {
   sum.terms.push_back({value});
 }
 
-/// The index below Unsqueeze and an Expand to the shape of the updates.
+/// The index below Unsqueeze and an Expand.
 static Value rowsOfExpandedIndex(Value index) {
-  if (onnx::NodeOp expand = producer(index, "Expand")) {
-    onnx::NodeOp unsqueeze = producer(expand.getInputs()[0], "Unsqueeze");
-    RankedTensorType type = unsqueeze ? tensorTypeOf(unsqueeze.getResult(0)) : nullptr;
-    if (type && type.getRank() == 2 && type.getDimSize(1) == 1)
-      return unsqueeze.getInputs()[0];
-  }
-  return {};
+  onnx::NodeOp expand = producer(index, "Expand");
+  onnx::NodeOp unsqueeze = expand ? producer(expand.getInputs()[0], "Unsqueeze") : nullptr;
+  RankedTensorType type = unsqueeze ? tensorTypeOf(unsqueeze.getResult(0)) : nullptr;
+  return type && type.getRank() == 2 && type.getDimSize(1) == 1 ? unsqueeze.getInputs()[0] : Value();
+}
+
+/// Whether `index` is expanded to the shape of `updates`, which have a row for each of its own.
+static bool isAsWideAs(Value index, Value updates) {
+  onnx::NodeOp shape = producer(producer(index).getInputs()[1], "Shape");
+  return shape && shape.getInputs()[0] == updates;
 }
 
 // ScatterND(sum, index, term, add), ScatterElements(sum, index as wide as the term, term, add or, over zeros, none)
@@ -88,9 +91,11 @@ bool TermCollector::visitScatter(onnx::NodeOp node) {
     if (indexType.getRank() != 2 || indexType.getDimSize(1) != 1)
       return false;
   } else {
-    index = normalizeAxis(node.getInt("axis", 0), 2) == 0 ? rowsOfExpandedIndex(index) : Value();
-    if (!index)
+    Value rows = normalizeAxis(node.getInt("axis", 0), 2) == 0 ? rowsOfExpandedIndex(index) : Value();
+    // A single row that is repeated would be added more than once.
+    if (!rows || (reduction != "none" && !isAsWideAs(index, updates)))
       return false;
+    index = rows;
     // Each row of an Expand is the row it was, or all are the only one; so are those of the index.
     if (onnx::NodeOp expand = producer(updates, "Expand"); expand && reduction == "none")
       updates = expand.getInputs()[0];

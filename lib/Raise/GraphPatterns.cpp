@@ -231,13 +231,20 @@ Value WeightBuilder::get(Value value) {
 }
 
 Value WeightBuilder::stack(OpBuilder &builder, ArrayRef<Value> parts) {
+  std::vector<void *> key = {builder.getInsertionBlock()};
+  for (Value part : parts)
+    key.push_back(part.getAsOpaquePointer());
+  auto [known, isNew] = stacks.try_emplace(key);
+  if (!isNew && (builder.getInsertionPoint() == builder.getInsertionBlock()->end() ||
+                 known->second.getDefiningOp()->isBeforeInBlock(&*builder.getInsertionPoint())))
+    return known->second;
   SmallVector<int64_t> shape(tensorTypeOf(parts.front()).getShape());
   shape.insert(shape.begin(), 1);
   Location loc = parts.front().getLoc();
   SmallVector<Value> rows =
       llvm::map_to_vector(parts, [&](Value part) { return reshapeWeight(builder, loc, get(part), shape); });
   Value stacked = rows.size() == 1 ? rows.front() : tensor::ConcatOp::create(builder, loc, /*dim=*/0, rows);
-  made[stacked] = stacked;
+  known->second = made[stacked] = stacked;
   return stacked;
 }
 
@@ -329,6 +336,22 @@ Value NodeBuilder::reshapeLike(Value value, Value like, RankedTensorType type) {
   auto shapeType = RankedTensorType::get({type.getRank()}, builder.getI64Type());
   Value shape = node("Shape", 15, like, shapeType);
   return node("Reshape", 14, {value, shape}, type, builder.getNamedAttr("allowzero", builder.getI64IntegerAttr(1)));
+}
+
+Value NodeBuilder::reshapeRows(Value rows, Value like, RankedTensorType type) {
+  if (type.getNumDynamicDims() > 1) {
+    auto leading = RankedTensorType::get({type.getRank() - 1}, builder.getI64Type());
+    Value shape = node("Shape", 15, like, leading, builder.getNamedAttr("end", builder.getI64IntegerAttr(-1)));
+    Value whole = node("Concat", 13, {shape, ints({type.getShape().back()})},
+                       RankedTensorType::get({type.getRank()}, builder.getI64Type()),
+                       builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+    return node("Reshape", 14, {rows, whole}, type, builder.getNamedAttr("allowzero", builder.getI64IntegerAttr(1)));
+  }
+  SmallVector<int64_t> extents = llvm::map_to_vector(
+      type.getShape(), [](int64_t extent) { return ShapedType::isDynamic(extent) ? int64_t(-1) : extent; });
+  Value reshaped = reshape(rows, extents);
+  // The extents are known even where the type does not say it.
+  return reshaped.getType() == type ? reshaped : tensor::CastOp::create(builder, loc, type, reshaped);
 }
 
 Value NodeBuilder::cast(Value value, Type elementType) {

@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Dialect/Onnx/Onnx.h"
+#include <map>
 #include <optional>
 
 namespace moec::raise {
@@ -82,7 +83,7 @@ public:
   /// Squeeze, Unsqueeze, Cast and Identity. Null if it is computed in another way.
   mlir::Value get(mlir::Value value);
 
-  /// The weights `parts`, all of one type and known to get(), along a new first axis.
+  /// The weights `parts`, all of one type and known to get(), along a new first axis. Made once per block.
   mlir::Value stack(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> parts);
 
 private:
@@ -92,6 +93,7 @@ private:
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;
   llvm::DenseMap<mlir::Value, mlir::Value> made;
+  std::map<std::vector<void *>, mlir::Value> stacks;
 };
 
 /// Tensor-level operations on a weight, in the form that WeightExpression evaluates.
@@ -113,6 +115,8 @@ public:
   mlir::Value reshape(mlir::Value value, llvm::ArrayRef<int64_t> shape);
   /// Reshape to `type`, whose dynamic extents are those of `like` at run time.
   mlir::Value reshapeLike(mlir::Value value, mlir::Value like, mlir::RankedTensorType type);
+  /// Rows [N, H] to `type`, whose extents besides the last are those of `like`.
+  mlir::Value reshapeRows(mlir::Value rows, mlir::Value like, mlir::RankedTensorType type);
   /// Cast to another element type; `value` itself if it has that already.
   mlir::Value cast(mlir::Value value, mlir::Type elementType);
 

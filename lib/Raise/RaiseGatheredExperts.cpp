@@ -10,6 +10,7 @@
 //                                       |  (* gates)      ids -> Gather of W2
 //                                     MatMul ________________/
 //                                       |  (+ Gather b2)
+//                                       |  (Where another value for some ids: zero, copied, constant experts)
 //                                    (* gates)
 //                                       |
 //                            ReduceSum over the slots; nothing for K = 1
@@ -42,6 +43,12 @@ namespace {
 /// The products whose weights are gathered by one value of ids.
 using ProductGroups = llvm::MapVector<Value, SmallVector<ExpertProduct>>;
 
+/// Where with the output of an expert in operand `kept`.
+struct Replacement {
+  onnx::NodeOp where;
+  unsigned kept;
+};
+
 /// Matches and rewrites the layer that ends in one product.
 class GatheredLayer {
 public:
@@ -64,11 +71,14 @@ private:
   }
   LogicalResult matchCombine(const RoutedValue &product);
   LogicalResult stepCombine(onnx::NodeOp user, Layout &layout);
+  LogicalResult stepReplace(onnx::NodeOp where, Layout &layout);
   LogicalResult matchActivation();
   LogicalResult matchInput(int64_t sourceIndex);
   Value expertIds(OpBuilder &builder);
   Value unitGates(OpBuilder &builder, Value experts);
   Value reshapeResult(OpBuilder &builder, Value y);
+  Value withoutReplaced(OpBuilder &builder, Value rows);
+  void zeroReplaced(OpBuilder &builder);
 
   ExpertProduct down;
   Value ids;
@@ -83,6 +93,8 @@ private:
   Value result;
   Layout resultLayout;
   bool gatesAfter = false, reduced = false;
+  /// Nodes that put something else in the place of an expert's output where their condition holds, or does not.
+  SmallVector<Replacement> replacements;
   moe::WeightOn weightOn = moe::WeightOn::Output;
   std::optional<RoutedExperts> experts;
 };
@@ -158,6 +170,8 @@ LogicalResult GatheredLayer::stepCombine(onnx::NodeOp user, Layout &layout) {
     layout = *next;
     return success();
   }
+  if (user.is("Where"))
+    return stepReplace(user, layout);
   if (!user.is("ReduceSum"))
     return failure();
   std::optional<SmallVector<int64_t>> axes = constantAxes(user, layout.size());
@@ -168,6 +182,21 @@ LogicalResult GatheredLayer::stepCombine(onnx::NodeOp user, Layout &layout) {
   else
     layout.erase(layout.begin() + axes->front());
   reduced = true;
+  return success();
+}
+
+// Where(a condition per token and slot, another value, the output of the expert), or the other way round
+LogicalResult GatheredLayer::stepReplace(onnx::NodeOp where, Layout &layout) {
+  Value condition = where.getInputs()[0];
+  std::optional<ArrayRef<Extent>> extents = shapes.extents(condition), rows = shapes.extents(result);
+  std::optional<Layout> slots = extents ? region.rows().gateLayout(*extents) : std::nullopt;
+  std::optional<Layout> next = slots ? broadcastLayouts(layout, *slots) : std::nullopt;
+  bool isOneSide = (where.getInputs()[1] == result) != (where.getInputs()[2] == result) && condition != result;
+  if (!next || *next != layout || !isOneSide || !rows || rows->size() != extents->size() ||
+      rows->drop_back() != extents->drop_back() || shapes.extents(where.getResult(0)) != rows ||
+      tensorTypeOf(result).isDynamicDim(tensorTypeOf(result).getRank() - 1))
+    return failure();
+  replacements.push_back({where, where.getInputs()[1] == result ? 1u : 2u});
   return success();
 }
 
@@ -285,18 +314,55 @@ Value GatheredLayer::reshapeResult(OpBuilder &builder, Value y) {
   return nodes.node("Reshape", 14, {y, shape}, type);
 }
 
+/// `rows` i32 [T, K] with -1 where the output of the expert is replaced.
+Value GatheredLayer::withoutReplaced(OpBuilder &builder, Value rows) {
+  NodeBuilder nodes(builder, down.node.getLoc());
+  auto type = RankedTensorType::get({}, builder.getI32Type());
+  for (auto [where, kept] : replacements) {
+    Value none = onnx::ConstantOp::create(builder, down.node.getLoc(), DenseElementsAttr::get(type, int32_t(-1)));
+    Value condition = nodes.reshape(where.getInputs()[0], {-1, region.rows().slotCount()});
+    if (kept == 1)
+      rows = nodes.node("Where", 16, {condition, rows, none}, rows.getType());
+    else
+      rows = nodes.node("Where", 16, {condition, none, rows}, rows.getType());
+  }
+  return rows;
+}
+
+/// Leaves zeros in the place of the outputs that are not replaced.
+void GatheredLayer::zeroReplaced(OpBuilder &builder) {
+  auto [where, kept] = replacements.front();
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(where);
+  NodeBuilder nodes(builder, where.getLoc());
+  auto type = cast<RankedTensorType>(where.getInputs()[kept].getType());
+  Value leading =
+      nodes.node("Shape", 15, where.getInputs()[0], RankedTensorType::get({type.getRank() - 1}, builder.getI64Type()),
+                 builder.getNamedAttr("end", builder.getI64IntegerAttr(-1)));
+  Value shape = nodes.node("Concat", 13, {leading, nodes.ints({type.getShape().back()})},
+                           RankedTensorType::get({type.getRank()}, builder.getI64Type()),
+                           builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+  auto zero = builder.getZeroAttr(RankedTensorType::get({1}, type.getElementType()));
+  where->setOperand(kept, nodes.node("ConstantOfShape", 9, shape, type, builder.getNamedAttr("value", zero)));
+}
+
 void GatheredLayer::rewrite() {
   Operation *end = result.getDefiningOp();
   OpBuilder builder(end);
   builder.setInsertionPointAfter(end);
   NodeBuilder nodes(builder, down.node.getLoc());
   int64_t slots = region.rows().slotCount();
-  Value routed = expertIds(builder);
+  Value routed = withoutReplaced(builder, expertIds(builder));
   Value gates = region.gates() ? nodes.cast(nodes.reshape(region.gates(), {-1, slots}), builder.getF32Type())
                                : unitGates(builder, routed);
   Value y = experts->create(builder, down.node.getLoc(), weights, tokens, routed, gates, weightOn, "gathered",
                             labelOf(down.node));
-  result.replaceAllUsesWith(reshapeResult(builder, y));
+  Value routedResult = reshapeResult(builder, y);
+  if (replacements.empty())
+    return result.replaceAllUsesWith(routedResult);
+  zeroReplaced(builder);
+  Value sum = nodes.node("Add", 14, {result, routedResult}, result.getType());
+  result.replaceAllUsesExcept(sum, sum.getDefiningOp());
 }
 
 //===----------------------------------------------------------------------===//

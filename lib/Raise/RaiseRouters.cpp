@@ -394,15 +394,18 @@ void RouterMatcher::rewrite() {
   experts.getGatesMutable().assign(route.getGates());
 }
 
+/// Where every expert sees every token, or has rows of its own, nothing is selected.
+static bool selectsExperts(moe::ExpertsOp experts) {
+  return experts.getForm() != "dense" && experts.getForm() != "dispatched" && experts.getForm() != "chosen";
+}
+
 namespace {
 struct RaiseRouters : moec::impl::RaiseRoutersBase<RaiseRouters> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       SmallVector<moe::ExpertsOp> layers;
       function.walk([&](moe::ExpertsOp experts) {
-        // Where every expert sees every token, or has rows of its own, nothing is selected.
-        if (!experts.getExperts().getDefiningOp<moe::RouteOp>() && experts.getForm() != "dense" &&
-            experts.getForm() != "dispatched")
+        if (!experts.getExperts().getDefiningOp<moe::RouteOp>() && selectsExperts(experts))
           layers.push_back(experts);
       });
       if (layers.empty())

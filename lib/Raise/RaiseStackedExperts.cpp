@@ -68,7 +68,6 @@ private:
   LogicalResult matchGates();
   LogicalResult matchRows(Value weight);
   Value placesOfRows(OpBuilder &builder);
-  Value buildResult(OpBuilder &builder, Value y);
   int64_t expertCount() const { return tensorTypeOf(down.weight).getDimSize(0); }
 
   StackedProduct down;
@@ -342,26 +341,6 @@ Value StackedLayer::placesOfRows(OpBuilder &builder) {
   return nodes.reshape(nodes.node("Expand", 13, {places, whole}, type), {-1, 1});
 }
 
-/// `y` [rows, Ho] in the shape of the value it replaces, whose leading extents `like` has.
-Value StackedLayer::buildResult(OpBuilder &builder, Value y) {
-  Location loc = down.node.getLoc();
-  NodeBuilder nodes(builder, loc);
-  auto type = cast<RankedTensorType>(result.getType());
-  if (type.getNumDynamicDims() <= 1) {
-    Value reshaped = nodes.reshape(y, llvm::map_to_vector(type.getShape(), [](int64_t extent) {
-                                     return ShapedType::isDynamic(extent) ? int64_t(-1) : extent;
-                                   }));
-    return reshaped.getType() == type ? reshaped : tensor::CastOp::create(builder, loc, type, reshaped);
-  }
-  Value like = sharesTokens ? tokens : rows;
-  auto leading = RankedTensorType::get({type.getRank() - 1}, builder.getI64Type());
-  Value shape = nodes.node("Shape", 15, like, leading, {builder.getNamedAttr("end", builder.getI64IntegerAttr(-1))});
-  Value whole = nodes.node("Concat", 13, {shape, nodes.ints({type.getShape().back()})},
-                           RankedTensorType::get({type.getRank()}, builder.getI64Type()),
-                           builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
-  return nodes.node("Reshape", 14, {y, whole}, type, builder.getNamedAttr("allowzero", builder.getI64IntegerAttr(1)));
-}
-
 void StackedLayer::rewrite() {
   Operation *end = result.getDefiningOp();
   OpBuilder builder(end);
@@ -384,7 +363,8 @@ void StackedLayer::rewrite() {
   }
   StringRef form = !sharesTokens ? "dispatched" : slots->ids ? "stacked" : "dense";
   Value y = experts->create(builder, loc, weights, tokens, ids, gates, weightOn, form, labelOf(down.node));
-  result.replaceAllUsesWith(buildResult(builder, y));
+  result.replaceAllUsesWith(
+      nodes.reshapeRows(y, sharesTokens ? tokens : rows, cast<RankedTensorType>(result.getType())));
 }
 
 //===----------------------------------------------------------------------===//

@@ -72,7 +72,8 @@ private:
       why = text.str();
     return failure();
   }
-  std::optional<MatchedTerm> matchTerm(const ExpertTerm &term);
+  /// Without a reason if the summand does not resemble a gated expert.
+  std::optional<MatchedTerm> matchTerm(const ExpertTerm &term, std::string &reason) const;
   LogicalResult matchTarget();
   Value buildResult(OpBuilder &builder, Value y);
 
@@ -120,17 +121,16 @@ static std::optional<std::pair<Value, Value>> matchTokenGather(Value rows) {
   return std::pair(data, node.getInputs()[1]);
 }
 
-std::optional<MatchedTerm> SummedLayer::matchTerm(const ExpertTerm &term) {
+std::optional<MatchedTerm> SummedLayer::matchTerm(const ExpertTerm &term, std::string &reason) const {
   auto leave = [&](const Twine &text) {
-    (void)miss(text);
+    reason = text.str();
     return std::nullopt;
   };
   if (!resemblesExpertBody(term.value, shapes))
     return std::nullopt;
-  std::string reason;
   std::optional<ExpertBody> body = matchExpertBody(term.value, shapes, reason);
   if (!body)
-    return leave(reason);
+    return std::nullopt;
   MatchedTerm matched{.body = *body, .tokens = body->rows};
   if (term.gateMatrix) {
     if (body->gate)
@@ -170,15 +170,23 @@ LogicalResult SummedLayer::match() {
   if (sum.terms.size() < 2)
     return failure();
   SmallVector<MatchedTerm, 0> found;
+  unsigned resembling = 0;
   for (const ExpertTerm &term : sum.terms) {
-    if (std::optional<MatchedTerm> matched = matchTerm(term))
+    std::string reason;
+    if (std::optional<MatchedTerm> matched = matchTerm(term, reason)) {
       found.push_back(std::move(*matched));
-    else if (term.tokenIndex || term.positiveGate || term.gateMatrix || !why.empty())
-      return why.empty() ? failure() : miss("");
-    else
-      others.push_back(term.value);
+      continue;
+    }
+    resembling += !reason.empty();
+    if (why.empty())
+      why = reason;
+    if (term.tokenIndex || term.positiveGate || term.gateMatrix)
+      return failure();
+    others.push_back(term.value);
   }
-  if (found.size() < 2)
+  if (found.size() + resembling < 2)
+    why.clear();
+  if (found.size() < 2 || resembling > 0)
     return failure();
   int64_t expertCount = found.size();
   experts.resize(expertCount);
@@ -230,17 +238,7 @@ LogicalResult SummedLayer::matchTarget() {
 Value SummedLayer::buildResult(OpBuilder &builder, Value y) {
   NodeBuilder nodes(builder, sum.root.getLoc());
   auto type = cast<RankedTensorType>(sum.root.getType());
-  if (type.getRank() != 2) {
-    auto leading = RankedTensorType::get({type.getRank() - 1}, builder.getI64Type());
-    Value shape = nodes.node("Shape", 15, experts.front().tokens, leading,
-                             {builder.getNamedAttr("end", builder.getI64IntegerAttr(-1))});
-    Value whole = nodes.node("Concat", 13, {shape, nodes.ints({type.getShape().back()})},
-                             RankedTensorType::get({type.getRank()}, builder.getI64Type()),
-                             builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
-    y = nodes.node("Reshape", 14, {y, whole}, type, builder.getNamedAttr("allowzero", builder.getI64IntegerAttr(1)));
-  }
-  if (y.getType() != type)
-    y = tensor::CastOp::create(builder, sum.root.getLoc(), type, y);
+  y = nodes.reshapeRows(y, experts.front().tokens, type);
   for (Value other : others)
     y = nodes.node("Add", 14, {other, y}, type);
   return y;

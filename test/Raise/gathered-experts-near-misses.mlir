@@ -304,3 +304,36 @@ func.func @gate_twice(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?
   %y = onnx.node "ReduceSum"(%wo, %axis) {version = 13 : i64, name = "sum", attrs = {keepdims = 0 : i64}} : (tensor<?x2x64xf32>, tensor<1xi64>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
+
+// -----
+// The condition is not one per slot.
+moe.weight @a : tensor<3x4x8xf32> source(#moe.splat<1.0>)
+moe.weight @b : tensor<3x8x4xf32> source(#moe.splat<1.0>)
+func.func @condition_per_feature(%x: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %g: tensor<?x2xf32> {onnx.dims = ["t", ""]}, %c: tensor<?x1x4xi1> {onnx.dims = ["t", "", ""]}) -> tensor<?x4xf32> {
+  %none = onnx.absent
+  %a = moe.load_weight @a : tensor<3x4x8xf32>
+  %b = moe.load_weight @b : tensor<3x8x4xf32>
+  %c0 = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %c1 = onnx.constant dense<2> : tensor<i64> : tensor<i64>
+  %c2 = onnx.constant dense<[1, 2]> : tensor<2xi64> : tensor<2xi64>
+  %c3 = onnx.constant dense<1> : tensor<1xi64> : tensor<1xi64>
+  %c4 = onnx.constant dense<[1, 2, 1]> : tensor<3xi64> : tensor<3xi64>
+  %c5 = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %v0, %v1 = onnx.node "TopK"(%l, %c0) {version = 11 : i64} : (tensor<?x4xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %v2 = onnx.node "Clip"(%v1, %none, %c1) {version = 13 : i64} : (tensor<?x2xi64>, none, tensor<i64>) -> tensor<?x2xi64>
+  %v3 = onnx.node "Unsqueeze"(%x, %c2) {version = 13 : i64} : (tensor<?x4xf32>, tensor<2xi64>) -> tensor<?x1x1x4xf32>
+  %v4 = onnx.node "Gather"(%a, %v2) {version = 13 : i64} : (tensor<3x4x8xf32>, tensor<?x2xi64>) -> tensor<?x2x4x8xf32>
+  %v5 = onnx.node "MatMul"(%v3, %v4) {version = 13 : i64} : (tensor<?x1x1x4xf32>, tensor<?x2x4x8xf32>) -> tensor<?x2x1x8xf32>
+  %v6 = onnx.node "Relu"(%v5) {version = 14 : i64} : (tensor<?x2x1x8xf32>) -> tensor<?x2x1x8xf32>
+  %v7 = onnx.node "Gather"(%b, %v2) {version = 13 : i64} : (tensor<3x8x4xf32>, tensor<?x2xi64>) -> tensor<?x2x8x4xf32>
+  // expected-remark @+1 {{gathered weights are not raised: 'copy' (Where) is not part of the weighted sum over the slots}}
+  %v8 = onnx.node "MatMul"(%v6, %v7) {version = 13 : i64, name = "down"} : (tensor<?x2x1x8xf32>, tensor<?x2x8x4xf32>) -> tensor<?x2x1x4xf32>
+  %v9 = onnx.node "Squeeze"(%v8, %c0) {version = 13 : i64} : (tensor<?x2x1x4xf32>, tensor<1xi64>) -> tensor<?x2x4xf32>
+  %v10 = onnx.node "Unsqueeze"(%x, %c3) {version = 13 : i64} : (tensor<?x4xf32>, tensor<1xi64>) -> tensor<?x1x4xf32>
+  %v11 = onnx.node "Expand"(%v10, %c4) {version = 13 : i64} : (tensor<?x1x4xf32>, tensor<3xi64>) -> tensor<?x2x4xf32>
+  %v12 = onnx.node "Where"(%c, %v11, %v9) {version = 16 : i64, name = "copy"} : (tensor<?x1x4xi1>, tensor<?x2x4xf32>, tensor<?x2x4xf32>) -> tensor<?x2x4xf32>
+  %v13 = onnx.node "Unsqueeze"(%g, %c5) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x2x1xf32>
+  %v14 = onnx.node "Mul"(%v12, %v13) {version = 14 : i64} : (tensor<?x2x4xf32>, tensor<?x2x1xf32>) -> tensor<?x2x4xf32>
+  %v15 = onnx.node "ReduceSum"(%v14, %c3) {version = 13 : i64, attrs = {keepdims = 0 : i64}} : (tensor<?x2x4xf32>, tensor<1xi64>) -> tensor<?x4xf32>
+  return %v15 : tensor<?x4xf32>
+}

@@ -78,6 +78,29 @@ TEST_F(MoeKernels, CombineSumsRoutedRows) {
   }
 }
 
+TEST_F(MoeKernels, CombineSumsRowsOfATable) {
+  CompiledKernel kernel(*context, R"(
+    func.func @f(%y: tensor<5x83xf32>, %i: tensor<?xi32>, %g: tensor<?x4xf32>) -> tensor<?x83xf32> {
+      %r = moe.combine %y inverse %i gates %g slots 4
+        : (tensor<5x83xf32>, tensor<?xi32>, tensor<?x4xf32>) -> tensor<?x83xf32>
+      return %r : tensor<?x83xf32>
+    })",
+                        avx2);
+  ASSERT_TRUE(kernel.isValid());
+  for (int64_t tokens : {0, 1, 9}) {
+    std::vector<int32_t> places = randomExperts(tokens, 4, 5);
+    auto rows = randomFloats(5 * 83), gates = randomFloats(4 * tokens);
+    std::vector<Buffer> buffers = {Buffer::of({5, 83}, rows), Buffer::of({4 * tokens}, places),
+                                   Buffer::of({tokens, 4}, gates), Buffer::filled<float>({tokens, 83}, 9.0f)};
+    EXPECT_EQ(kernel.runAll(buffers, 2), 0);
+    std::vector<float> expected(tokens * 83);
+    for (int64_t slot = 0; slot < 4 * tokens; ++slot)
+      for (int64_t c = 0; c < 83 && places[slot] >= 0; ++c)
+        expected[slot / 4 * 83 + c] += gates[slot] * rows[places[slot] * 83 + c];
+    expectNear(buffers.back().as<float>(), expected);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // moe.route
 //===----------------------------------------------------------------------===//

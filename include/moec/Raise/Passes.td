@@ -79,6 +79,33 @@ def RaiseStackedExperts : Raise_Pass<"moe-raise-stacked-experts"> {
   }];
 }
 
+def RaiseChosenTokens : Raise_Pass<"moe-raise-chosen-tokens"> {
+  let summary = "turns one expert on the tokens it chose into moe.experts";
+  let description = [{
+    Recognises products, activation and gates between a gather and a scatter by the same index, which a `TopK` of scores
+    chose. What resembles this and is left as it is gets a remark with the reason.
+    ```mlir
+    %rows = onnx.node "GatherElements"(%x, %i); … %y = onnx.node "ScatterElements"(%x, %i, %weighted) {reduction = "add"}
+    // becomes
+    %o = moe.experts %rows routed(%zeros, %gates) w1 %w1 w2 %w2 …; %y = onnx.node "ScatterElements"(%x, %i, %o)
+    ```
+  }];
+}
+
+def RaiseLookups : Raise_Pass<"moe-raise-lookups"> {
+  let summary = "turns weighted sums of rows of a table into moe.combine";
+  let description = [{
+    Recognises rows of a constant table that are gathered by ids that a `TopK` chose, and their sum over the slots of a
+    token with a gate each: product-key memories and the outputs of experts with one neuron. What resembles this and is
+    left as it is gets a remark with the reason.
+    ```mlir
+    %rows = onnx.node "Gather"(%table, %ids); %w = onnx.node "Mul"(%rows, %gates); %y = onnx.node "ReduceSum"(%w, %one)
+    // becomes
+    %y = moe.combine %table inverse %ids gates %gates slots 4
+    ```
+  }];
+}
+
 def RaiseRouters : Raise_Pass<"moe-raise-routers"> {
   let summary = "turns the scoring and selection in front of moe.experts into moe.route";
   let description = [{

@@ -53,6 +53,14 @@ func.func @pieces(%l: tensor<?x8xf32>, %bias: tensor<8xf32>, %x: tensor<?x32xf32
   return %y : tensor<?x32xf32>
 }
 
+// CHECK-LABEL: func @table
+func.func @table(%t: tensor<256x32xf32>, %i: tensor<?xi32>, %g: tensor<?x4xf32>) -> tensor<?x32xf32> {
+  // CHECK: moe.combine %{{.*}} inverse %{{.*}} gates %{{.*}} slots 4 : (tensor<256x32xf32>,
+  %y = moe.combine %t inverse %i gates %g slots 4
+    : (tensor<256x32xf32>, tensor<?xi32>, tensor<?x4xf32>) -> tensor<?x32xf32>
+  return %y : tensor<?x32xf32>
+}
+
 // CHECK-LABEL: func @experts
 func.func @experts(%x: tensor<?x32xf32>, %e: tensor<?x2xi32>, %g: tensor<?x2xf32>, %w1: tensor<8x64x32xf32>,
                    %w2: tensor<8x32x64xf32>, %b1: tensor<8x64xf32>) -> tensor<?x32xf32> {

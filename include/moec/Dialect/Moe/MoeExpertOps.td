@@ -79,9 +79,11 @@ def Moe_CombineOp : Moe_Op<"combine", [Pure,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "sums the routed rows of each token";
   let description = [{
-    out[t] = sum over ascending j of gates[t,j] * y[inverse[t*K+j]], or without the factor where gates is absent; rows
-    with inverse -1 add nothing. Accumulates in f32.
-    - C1: y is tensor<RxH> and float, inverse tensor<Rxi32>, gates tensor<TxKxf32>; `slots` is K >= 1; R = T*K.
+    out[t] = sum over ascending j of gates[t,j] * y[inverse[t*K+j]], or without the factor where gates is absent; places
+    of -1 add nothing. Accumulates in f32. Behind the products of a layer `y` has a row for each token and slot; a table
+    whose rows are the experts has any number.
+    - C1: y is tensor<RxH> and float, inverse tensor<(T*K)xi32>, gates tensor<TxKxf32>; `slots` is K >= 1. Places outside
+      [-1, R) are a run-time error.
     - C2: the result is tensor<TxH> with y's element type.
   }];
   let arguments = (ins AnyRankedTensor:$y, AnyRankedTensor:$inverse, Optional<AnyRankedTensor>:$gates, I64Attr:$slots,
