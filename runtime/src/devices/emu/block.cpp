@@ -172,7 +172,7 @@ bool Block::arriveAt(Warp &warp, const Instruction &instruction, uint32_t lane, 
 
 void Block::arriveAfterCopies(Warp &warp, const Instruction &instruction, uint32_t lane, uint64_t address,
                               const Knowledge &known) {
-  arrivals.push_back({&warp, &instruction, lane, address, known, warp.getCopies().getCount(lane)});
+  arrivals.push_back({&warp, &instruction, lane, address, known, warp.getCopies().getBegun()});
 }
 
 // False after a fault.
@@ -182,8 +182,10 @@ bool Block::landArrival() {
   arrivals.erase(arrivals.begin() + static_cast<ptrdiff_t>(which));
   Warp &warp = *arrival.warp;
   const uint32_t lane = arrival.lane;
-  for (size_t i = 0; i < std::min(arrival.copies, warp.getCopies().getCount(lane)); ++i) {
+  for (size_t i = 0; i < warp.getCopies().getCount(lane); ++i) {
     AsyncCopy &copy = warp.getCopies().get(lane, i);
+    if (copy.serial > arrival.lastCopy)
+      break;
     if (order)
       order->finishCopy(copy.target, copy.bytes, warp.getIndex(), arrival.known.of(warp.getIndex()));
     if (!copy.hasLanded && !warp.landCopy(lane, copy, nullptr))

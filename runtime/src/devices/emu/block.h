@@ -38,7 +38,6 @@ public:
   std::span<const std::byte> getParameters() const { return thread.launch.parameters; }
   uint32_t getSpecial(SpecialRegister which, uint32_t thread) const;
   std::string describe() const;
-  uint64_t getNumber() const { return number; }
   NamedBarriers &getBarriers() { return barriers; }
   const NamedBarriers &getBarriers() const { return barriers; }
   MemoryBarriers &getMemoryBarriers() { return memoryBarriers; }
@@ -63,7 +62,7 @@ private:
     uint32_t lane;
     uint64_t address;
     Knowledge known;
-    size_t copies; // of the lane that must land before
+    uint64_t lastCopy; // those of the lane up to this one must land before
   };
 
   Warp *choose();

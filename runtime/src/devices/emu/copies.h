@@ -12,12 +12,18 @@ struct AsyncCopy {
   uint32_t bytes, sourceBytes; // the rest becomes zero
   uint32_t line;
   bool hasLanded = false;
+  uint64_t serial = 0; // counts the copies of the warp
 };
 
 class AsyncCopies {
 public:
   void reset() { lanes = {}; }
-  void begin(uint32_t lane, const AsyncCopy &copy) { lanes[lane].pending.push_back(copy); }
+  void begin(uint32_t lane, const AsyncCopy &copy) {
+    lanes[lane].pending.push_back(copy);
+    lanes[lane].pending.back().serial = ++begun;
+  }
+  // The serial number of the last copy.
+  uint64_t getBegun() const { return begun; }
   void commit(LaneMask mask);
 
   // Calls land(lane, copy) for what the lanes have committed except their `remaining` latest groups, and forgets it.
@@ -49,6 +55,7 @@ private:
   void forget(uint32_t lane, uint64_t remaining);
 
   std::array<Lane, warpSize> lanes;
+  uint64_t begun = 0;
 };
 
 } // namespace moert::emu

@@ -14,7 +14,7 @@ bool writes(AccessKind kind, bool isShared) {
 
 } // namespace
 
-void Observer::finish(Warp &warp, const Instruction &instruction, LaneMask) {
+void Observer::finish(Warp &warp, const Instruction &instruction) {
   const InstructionTraits &traits = instruction.traits;
   if (launch.options.count) {
     ++counted.instructions[static_cast<size_t>(traits.kind)];

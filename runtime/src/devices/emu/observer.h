@@ -13,7 +13,7 @@ public:
 
   // Around each instruction.
   void begin() { thread.log.clear(); }
-  void finish(Warp &warp, const Instruction &instruction, LaneMask mask);
+  void finish(Warp &warp, const Instruction &instruction);
   // A copy is waited for; from now on its target counts as written.
   void onCopyAwaited(Warp &warp, const AsyncCopy &copy);
 

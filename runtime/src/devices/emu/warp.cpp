@@ -85,7 +85,7 @@ template <bool IsObserved> void Warp::runInstructions(uint64_t &budget) {
       else
         instruction.execute(*this, instruction, mask);
       if constexpr (IsObserved)
-        observer->finish(*this, instruction, mask);
+        observer->finish(*this, instruction);
       if (instruction.traits.isEffect | instruction.traits.isPoll)
         noteConsequences(instruction, mask);
     }
