@@ -337,3 +337,31 @@ func.func @condition_per_feature(%x: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %l
   %v15 = onnx.node "ReduceSum"(%v14, %c3) {version = 13 : i64, attrs = {keepdims = 0 : i64}} : (tensor<?x2x4xf32>, tensor<1xi64>) -> tensor<?x4xf32>
   return %v15 : tensor<?x4xf32>
 }
+
+// -----
+// The linear values are the first feature for all.
+moe.weight @a : tensor<3x4x8xf32> source(#moe.splat<1.0>)
+moe.weight @b : tensor<3x8x4xf32> source(#moe.splat<1.0>)
+func.func @one_feature(%x: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %ids: tensor<?x2xi64> {onnx.dims = ["t", ""]}, %g: tensor<?x2xf32> {onnx.dims = ["t", ""]}) -> tensor<?x4xf32> {
+  %a = moe.load_weight @a : tensor<3x4x8xf32>
+  %b = moe.load_weight @b : tensor<3x8x4xf32>
+  %c0 = onnx.constant dense<[1, 2]> : tensor<2xi64> : tensor<2xi64>
+  %c1 = onnx.constant dense<0> : tensor<1xi64> : tensor<1xi64>
+  %c2 = onnx.constant dense<1> : tensor<1xi64> : tensor<1xi64>
+  %c3 = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %c4 = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %v0 = onnx.node "Unsqueeze"(%x, %c0) {version = 13 : i64} : (tensor<?x4xf32>, tensor<2xi64>) -> tensor<?x1x1x4xf32>
+  %v1 = onnx.node "Gather"(%a, %ids) {version = 13 : i64} : (tensor<3x4x8xf32>, tensor<?x2xi64>) -> tensor<?x2x4x8xf32>
+  %v2 = onnx.node "MatMul"(%v0, %v1) {version = 13 : i64} : (tensor<?x1x1x4xf32>, tensor<?x2x4x8xf32>) -> tensor<?x2x1x8xf32>
+  %v3 = onnx.node "Slice"(%v2, %c1, %c2, %c3) {version = 13 : i64} : (tensor<?x2x1x8xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x2x1x1xf32>
+  %v4 = onnx.node "Relu"(%v2) {version = 14 : i64} : (tensor<?x2x1x8xf32>) -> tensor<?x2x1x8xf32>
+  %v5 = onnx.node "Mul"(%v4, %v3) {version = 14 : i64, name = "gated"} : (tensor<?x2x1x8xf32>, tensor<?x2x1x1xf32>) -> tensor<?x2x1x8xf32>
+  %v6 = onnx.node "Gather"(%b, %ids) {version = 13 : i64} : (tensor<3x8x4xf32>, tensor<?x2xi64>) -> tensor<?x2x8x4xf32>
+  // expected-remark @+1 {{gathered weights are not raised: 'gated' pairs one feature with several}}
+  %v7 = onnx.node "MatMul"(%v5, %v6) {version = 13 : i64, name = "down"} : (tensor<?x2x1x8xf32>, tensor<?x2x8x4xf32>) -> tensor<?x2x1x4xf32>
+  %v8 = onnx.node "Squeeze"(%v7, %c4) {version = 13 : i64} : (tensor<?x2x1x4xf32>, tensor<1xi64>) -> tensor<?x2x4xf32>
+  %v9 = onnx.node "Unsqueeze"(%g, %c3) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x2x1xf32>
+  %v10 = onnx.node "Mul"(%v8, %v9) {version = 14 : i64} : (tensor<?x2x4xf32>, tensor<?x2x1xf32>) -> tensor<?x2x4xf32>
+  %v11 = onnx.node "ReduceSum"(%v10, %c2) {version = 13 : i64, attrs = {keepdims = 0 : i64}} : (tensor<?x2x4xf32>, tensor<1xi64>) -> tensor<?x4xf32>
+  return %v11 : tensor<?x4xf32>
+}
