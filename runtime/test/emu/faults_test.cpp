@@ -32,6 +32,23 @@ TEST_F(FaultsTest, RegisterWrittenBySomeLanesOnly) {
               "lane 9, line 10: stored value depends");
 }
 
+// Compilers leave open what lies in parts of a register that they do not use.
+TEST_F(FaultsTest, PartsThatDoNotMatter) {
+  const uint64_t output = allocate<uint32_t>(32);
+  const std::string body =
+      "mad.wide.u32 %d4, %r0, 4, %in0; mov.b16 %h1, 7; mov.b32 %r1, {%h1, %h2}; mov.b32 {%h3, _}, %r1;\n"
+      "cvt.u32.u16 %r2, %h3; prmt.b32 %r3, %r2, %r9, 0x3210; st.global.b32 [%d4], %r3;";
+  const Status status = launch(makeKernel(body, 1), {output});
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  EXPECT_EQ(download<uint32_t>(output, 32), std::vector<uint32_t>(32, 7));
+  expectFault("mov.b16 %h1, 7; setp.lt.u32 %p1, %r0, 9; @%p1 mov.b16 %h2, 5; mov.b32 %r1, {%h1, %h2};\n"
+              "mad.wide.u32 %d4, %r0, 4, %in1; st.global.b32 [%d4], %r1;",
+              "lane 9, line 11: stored value depends");
+  expectFault("setp.lt.u32 %p1, %r0, 0; @%p1 mov.b32 %r9, 5; prmt.b32 %r1, 1, %r9, 0x4210;\nmad.wide.u32 %d4, %r0, 4, "
+              "%in1; st.global.b32 [%d4], %r1;",
+              "lane 0, line 11: stored value depends");
+}
+
 TEST_F(FaultsTest, DivisionByZero) {
   expectFault("div.u32 %r1, 7, %r0; mad.wide.u32 %d4, %r0, 4, %in1; st.global.b32 [%d4], %r1;",
               "lane 0, line 10: stored value depends");

@@ -214,6 +214,11 @@ Status Decoder::takeWideVector(Type type, size_t count, bool isDestination, uint
   return Status::success();
 }
 
+void Decoder::fillOpenPart(const OperandSyntax &from, size_t index, Type type) {
+  if (from.kind == OperandSyntax::Kind::Name && names.isNeverWritten(from.name) && names.findRegister(from.name))
+    instruction.slots[index] = names.getConstant(getBytes(type) == 2 ? 0x7fff : 0x7fffffff, getBytes(type));
+}
+
 bool Decoder::isVariableIn(VariableSpace space) const {
   const OperandSyntax *from = peek();
   const Variable *variable =

@@ -35,6 +35,9 @@ public:
   Status takeVector(Type type, size_t count, bool isDestination);
   // The same for registers that may be wider, all of one size, which is returned in `bytes`.
   Status takeWideVector(Type type, size_t count, bool isDestination, uint32_t &bytes);
+  // A part of a result, taken from `from` into slot number `index`: a register that nobody writes does not spoil the
+  // other parts, and becomes a number that shows if it is used, NaN as f16, bf16 and f32.
+  void fillOpenPart(const OperandSyntax &from, size_t index, Type type);
   // A destination, and behind `|` a second one, which is a predicate. Without it the slot is that of `_`.
   Status takeDestinationPair(Type type, bool &hasSecond);
   // `p` or `!p`.

@@ -165,19 +165,32 @@ template <template <typename> class Op> Status decodeCount(Decoder &decoder) {
   return decoder.takeSource(type);
 }
 
-template <PermuteMode Mode>
-constexpr Handler permute = Lanewise<Permute<Mode>, uint32_t, uint32_t, uint32_t, uint32_t>::execute;
+// Poison of an operand of which no byte is taken does not matter.
+template <PermuteMode Mode> void executePermute(Warp &warp, const Instruction &instruction, LaneMask mask) {
+  const auto &slots = instruction.slots;
+  const LaneMask ofA = warp.poison(slots[1]), ofB = warp.poison(slots[2]);
+  LaneMask poison = warp.poison(slots[3]);
+  const uint32_t *selectors = warp.lanes<uint32_t>(slots[3]);
+  forEachLane((ofA | ofB) & mask, [&](uint32_t lane) {
+    for (uint32_t i = 0; i < 4; ++i)
+      poison |= (Permute<Mode>::choose(selectors[lane], i) & 4 ? ofB : ofA) & LaneMask(1) << lane;
+  });
+  Lanewise<Permute<Mode>, uint32_t, uint32_t, uint32_t, uint32_t>::execute(warp, instruction, mask);
+  warp.setPoison(slots[0], mask, poison);
+}
 
 Status decodePermute(Decoder &decoder) {
-  constexpr Handler handlers[] = {permute<PermuteMode::Plain>,     permute<PermuteMode::Forward>,
-                                  permute<PermuteMode::Backward>,  permute<PermuteMode::Replicate>,
-                                  permute<PermuteMode::ClampLeft>, permute<PermuteMode::ClampRight>,
-                                  permute<PermuteMode::Halves>};
+  constexpr Handler handlers[] = {executePermute<PermuteMode::Plain>,     executePermute<PermuteMode::Forward>,
+                                  executePermute<PermuteMode::Backward>,  executePermute<PermuteMode::Replicate>,
+                                  executePermute<PermuteMode::ClampLeft>, executePermute<PermuteMode::ClampRight>,
+                                  executePermute<PermuteMode::Halves>};
   MOERT_TRY(decoder.takeModifiers({"b32"}));
   decoder.get().execute = handlers[decoder.acceptAny(permuteNames) + 1];
   MOERT_TRY(decoder.takeDestination(Type::B32));
   for (int i = 0; i < 3; ++i)
     MOERT_TRY(decoder.takeSource(Type::B32));
+  for (size_t i = 1; i < 3; ++i)
+    decoder.fillOpenPart(decoder.getSyntax().operands[i], i, Type::B32);
   return Status::success();
 }
 

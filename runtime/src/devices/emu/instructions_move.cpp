@@ -64,7 +64,10 @@ Status decodePacking(Decoder &decoder, Type type) {
       continue;
     decoder.get().execute = unpacks ? row.unpack : row.pack;
     MOERT_TRY(unpacks ? decoder.takeVector(row.part, parts, true) : decoder.takeDestination(type));
-    return unpacks ? decoder.takeSource(type) : decoder.takeVector(row.part, parts, false);
+    MOERT_TRY(unpacks ? decoder.takeSource(type) : decoder.takeVector(row.part, parts, false));
+    for (size_t i = 0; !unpacks && i < parts; ++i)
+      decoder.fillOpenPart(operands[1].elements[i], 1 + i, row.part);
+    return Status::success();
   }
   return decoder.refuse("a vector of ", parts, " is not known here");
 }

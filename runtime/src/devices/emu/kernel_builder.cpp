@@ -149,6 +149,8 @@ Status KernelBuilder::declare(Instance &instance) {
   }
   for (const RegisterSyntax &registers : instance.function.registers)
     MOERT_TRY(instance.names.addRegisters(registers));
+  for (const InstructionSyntax &instruction : instance.function.instructions)
+    instance.names.addWriter(instruction);
   for (const LabelSyntax &label : instance.function.labels)
     MOERT_TRY(instance.names.addLabel(label));
   return instance.names.addLabel({0, endLabel, instance.function.instructions.size(), 0});

@@ -36,6 +36,15 @@ Status Names::addLabel(const LabelSyntax &syntax) {
   return Status::success();
 }
 
+void Names::addWriter(const InstructionSyntax &instruction) {
+  if (instruction.operands.empty())
+    return;
+  const OperandSyntax &target = instruction.operands.front();
+  written.insert(target.name);
+  for (const OperandSyntax &element : target.elements)
+    written.insert(element.name);
+}
+
 const Names::RegisterName *Names::findRegister(std::string_view name) const {
   return find(std::string(name), &Scope::registers);
 }

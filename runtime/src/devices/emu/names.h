@@ -5,6 +5,7 @@
 #include "devices/emu/register_pool.h"
 
 #include <unordered_map>
+#include <unordered_set>
 
 namespace moert::emu {
 
@@ -29,6 +30,11 @@ public:
   Status addRegisters(const RegisterSyntax &syntax);
   Status addVariable(const VariableSyntax &syntax, const Variable &variable);
   Status addLabel(const LabelSyntax &syntax);
+
+  // `instruction` may write what its first operand names.
+  void addWriter(const InstructionSyntax &instruction);
+  // Whether no instruction of the function writes a register, which compilers use for parts that do not matter.
+  bool isNeverWritten(std::string_view name) const { return !written.contains(name); }
 
   // Later look-ups are made from inside of this scope.
   void enter(ScopeIndex scope) { current = scope; }
@@ -66,6 +72,7 @@ private:
   const ModuleNames &module;
   const std::vector<ScopeIndex> &parents;
   std::vector<Scope> scopes;
+  std::unordered_set<std::string_view> written;
   ScopeIndex current = 0;
 };
 
