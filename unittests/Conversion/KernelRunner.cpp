@@ -104,7 +104,9 @@ private:
     auto function = startFunction("kernel", arguments, {});
     auto values = function.getArguments();
     unsigned operands = op->getNumOperands(), buffers = types.size();
+    IRMapping nothingCaptured;
     step::KernelContext context;
+    context.arguments = &nothingCaptured;
     context.vectorLanes = machine.lanes;
     context.vectorRegisters = machine.registers;
     context.scratch = values[buffers];
@@ -162,6 +164,7 @@ std::unique_ptr<MLIRContext> moec::test::makeKernelContext() {
   registerAllExtensions(registry);
   registerAllToLLVMIRTranslations(registry);
   registry.insert<moe::MoeDialect, nn::NnDialect>();
+  registerLinalgKernels(registry);
   registerMoeKernels(registry);
   registerNnKernels(registry);
   registerTensorKernels(registry);

@@ -55,9 +55,10 @@ public:
   mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c) const;
   /// The larger operand; `rhs` if `lhs` is NaN.
   mlir::Value maxFloat(mlir::Value lhs, mlir::Value rhs) const;
-  /// Adds or takes the maximum over the lanes, always pairing lanes in the same order.
+  /// Adds, takes the maximum of or combines the lanes, always pairing lanes in the same order.
   mlir::Value sumLanes(mlir::Value vector) const;
   mlir::Value maxLanes(mlir::Value vector) const;
+  mlir::Value foldLanes(mlir::Value vector, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine) const;
   mlir::VectorType vectorOf(mlir::Type element) const { return mlir::VectorType::get({lanes}, element); }
 
   /// A vector of i1 whose first `count` lanes are set; `count` may lie outside [0, lanes].
@@ -73,9 +74,6 @@ public:
 
   const step::KernelContext &context;
   const int64_t lanes;
-
-private:
-  mlir::Value foldLanes(mlir::Value vector, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine) const;
 };
 
 /// Fails unless `type` is one whose arithmetic kernels do in f32.

@@ -4,13 +4,17 @@
 // inner loop where that makes all accesses contiguous; the other parallel dimensions and blocks of the inner one are the
 // tasks. A reduction either accumulates in registers (inner loop = reduction) or, where the operands are contiguous
 // along the output's last dimension, row by row in the result. Which of the two depends on the indexing maps alone, so
-// the order of a sum does not depend on extents of other dimensions, tasks or threads.
+// the order of a sum does not depend on extents of other dimensions, tasks or threads. Sums of f32 that vector
+// registers can hold are computed by LinalgReduction.cpp instead.
 //
 //===----------------------------------------------------------------------===//
+
+#include "LinalgReduction.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "moec/Conversion/Kernels.h"
 #include "moec/Dialect/Step/KernelInterface.h"
@@ -376,6 +380,8 @@ template <typename OpTy>
 struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>, OpTy> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     auto linalgOp = cast<linalg::LinalgOp>(op);
+    if (auto reduction = LinalgReduction::match(linalgOp))
+      return reduction->buildTaskCount(builder, loc, linalgOp, op->getOperands());
     return taskCount(builder, loc, chooseLoopOrder(linalgOp), hostExtents(builder, loc, linalgOp));
   }
 
@@ -385,7 +391,12 @@ struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>,
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
                           ValueRange operands, ValueRange results, Value begin, Value end) const {
-    return LinalgEmitter(builder, loc, cast<linalg::LinalgOp>(op), context, operands, results).emit(begin, end);
+    auto linalgOp = cast<linalg::LinalgOp>(op);
+    if (auto reduction = LinalgReduction::match(linalgOp)) {
+      reduction->emitTasks(builder, loc, linalgOp, context, operands, results, begin, end);
+      return success();
+    }
+    return LinalgEmitter(builder, loc, linalgOp, context, operands, results).emit(begin, end);
   }
 
 private:
