@@ -24,6 +24,7 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::test;
 using moec::reference::HostTensor;
+using moert::emu::MemoryTag;
 
 std::unique_ptr<MLIRContext> moec::test::makeGpuContext() {
   DialectRegistry registry;
@@ -60,10 +61,10 @@ GpuKernelRunner::GpuKernelRunner(MLIRContext &context, StringRef text) {
 }
 
 /// An integer of the host function for inputs of these shapes.
-int64_t GpuKernelRunner::evaluate(Value value, ArrayRef<HostTensor> inputs) const {
+int64_t GpuKernelRunner::evaluate(Value value, ArrayRef<GpuOperand> inputs) const {
   Operation *op = value.getDefiningOp();
   if (auto dim = dyn_cast_if_present<tensor::DimOp>(op))
-    return inputs[cast<BlockArgument>(dim.getSource()).getArgNumber()].getDim(*dim.getConstantIndex());
+    return inputs[cast<BlockArgument>(dim.getSource()).getArgNumber()].shape[*dim.getConstantIndex()];
   SmallVector<Attribute> operands;
   for (Value operand : op->getOperands()) {
     unsigned width = operand.getType().isInteger(1) ? 1 : 64;
@@ -77,7 +78,6 @@ int64_t GpuKernelRunner::evaluate(Value value, ArrayRef<HostTensor> inputs) cons
   return cast<IntegerAttr>(cast<Attribute>(results[0])).getInt();
 }
 
-/// Calls `visit` with where element `i` lies in `bytes`.
 static unsigned elementBytes(const HostTensor &tensor) { return tensor.getElementType().getIntOrFloatBitWidth() / 8; }
 
 static std::vector<std::byte> toBytes(const HostTensor &tensor) {
@@ -113,7 +113,8 @@ static HostTensor fromBytes(Type type, ArrayRef<int64_t> shape, const std::vecto
   return tensor;
 }
 
-moert::Status GpuKernelRunner::run(ArrayRef<HostTensor> inputs, uint64_t seed, HostTensor &result, uint32_t &status) {
+moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, SmallVectorImpl<int64_t> &shape,
+                                   std::vector<std::byte> &result, uint32_t &status) {
   auto main = module->lookupSymbol<func::FuncOp>("main");
   auto dispatch = *main.getOps<step::DispatchOp>().begin();
   blocks = evaluate(dispatch.getBlocks(), inputs);
@@ -121,37 +122,37 @@ moert::Status GpuKernelRunner::run(ArrayRef<HostTensor> inputs, uint64_t seed, H
 
   moert::emu::Module code;
   MOERT_TRY(moert::emu::Module::load(ptx, code));
-  const moert::emu::Kernel *kernel = code.findKernel(entry);
   moert::emu::Emulator emulator;
   moert::emu::GlobalMemory &memory = emulator.getMemory();
   SmallVector<uint64_t> buffers, scalars;
   for (Value input : dispatch.getInputs()) {
-    const HostTensor &tensor = inputs[cast<BlockArgument>(input).getArgNumber()];
-    std::vector<std::byte> bytes = toBytes(tensor);
-    buffers.push_back(memory.allocate(bytes.size()));
-    MOERT_TRY(memory.write(buffers.back(), bytes));
+    unsigned number = cast<BlockArgument>(input).getArgNumber();
+    auto tag = llvm::is_contained(weights, number) ? MemoryTag::Weights : MemoryTag::Activations;
+    buffers.push_back(memory.map(inputs[number].bytes, tag));
     auto type = cast<RankedTensorType>(input.getType());
     for (int64_t axis = 0; axis < type.getRank(); ++axis)
       if (type.isDynamicDim(axis))
-        scalars.push_back(tensor.getDim(axis));
+        scalars.push_back(inputs[number].shape[axis]);
   }
   auto type = cast<RankedTensorType>(dispatch.getResultTypes()[0]);
-  SmallVector<int64_t> shape(type.getShape());
+  shape.assign(type.getShape().begin(), type.getShape().end());
   auto dims = dispatch.getDims().begin();
-  for (int64_t &extent : shape)
+  int64_t elements = 1;
+  for (int64_t &extent : shape) {
     if (ShapedType::isDynamic(extent)) {
       extent = evaluate(*dims++, inputs);
       scalars.push_back(extent);
     }
-  HostTensor empty(type.getElementType(), shape);
+    elements *= extent;
+  }
   // Results that nobody writes keep this pattern.
-  std::vector<std::byte> output(empty.getSize() * elementBytes(empty), std::byte(0x7e));
-  buffers.push_back(memory.allocate(output.size()));
-  MOERT_TRY(memory.write(buffers.back(), output));
+  result.assign(elements * type.getElementTypeBitWidth() / 8, std::byte(0x7e));
+  buffers.push_back(memory.allocate(result.size(), MemoryTag::Activations));
+  MOERT_TRY(memory.write(buffers.back(), result));
 
   constexpr uint64_t flagBytes = 64 << 10;
   std::vector<std::byte> flags(flagBytes);
-  uint64_t workspace = memory.allocate(workspaceBytes), flagAddress = memory.allocate(flagBytes);
+  uint64_t workspace = memory.allocate(workspaceBytes, MemoryTag::Workspace), flagAddress = memory.allocate(flagBytes);
   uint64_t statusAddress = memory.allocate(4), tasks = 0;
   status = 0;
   MOERT_TRY(memory.write(flagAddress, flags));
@@ -162,16 +163,33 @@ moert::Status GpuKernelRunner::run(ArrayRef<HostTensor> inputs, uint64_t seed, H
   std::vector<const void *> arguments;
   for (uint64_t &value : values)
     arguments.push_back(&value);
+  report = {};
   if (blocks > 0) {
     moert::emu::LaunchShape launch{{static_cast<uint32_t>(blocks), 1, 1}, {threads, 1, 1}, sharedBytes};
-    MOERT_TRY(emulator.launch(*kernel, launch, arguments, {.seed = seed}, report));
+    moert::emu::LaunchOptions seeded = options;
+    seeded.seed = seed;
+    MOERT_TRY(emulator.launch(*code.findKernel(entry), launch, arguments, seeded, report));
   }
-  MOERT_TRY(memory.read(buffers.back(), output));
+  MOERT_TRY(memory.read(buffers.back(), result));
   MOERT_TRY(memory.read(statusAddress, std::as_writable_bytes(std::span(&status, 1))));
   MOERT_TRY(memory.read(flagAddress, flags));
   if (llvm::any_of(flags, [](std::byte flag) { return flag != std::byte(0); }))
     return moert::failure(MOERT_RUN_FAILED, "the kernel leaves flags set");
-  result = fromBytes(type.getElementType(), shape, output);
+  return moert::Status::success();
+}
+
+moert::Status GpuKernelRunner::run(ArrayRef<HostTensor> inputs, uint64_t seed, HostTensor &result, uint32_t &status) {
+  std::vector<std::vector<std::byte>> bytes;
+  SmallVector<GpuOperand> operands;
+  for (const HostTensor &input : inputs) {
+    bytes.push_back(toBytes(input));
+    operands.push_back({SmallVector<int64_t>(input.getShape()), bytes.back()});
+  }
+  SmallVector<int64_t> shape;
+  std::vector<std::byte> output;
+  MOERT_TRY(run(operands, seed, shape, output, status));
+  auto main = module->lookupSymbol<func::FuncOp>("main");
+  result = fromBytes(cast<ShapedType>(main.getResultTypes()[0]).getElementType(), shape, output);
   return moert::Status::success();
 }
 

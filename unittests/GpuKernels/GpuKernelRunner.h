@@ -14,6 +14,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <span>
 #include <string>
 
 namespace moec::test {
@@ -28,6 +29,12 @@ struct AssemblerReport {
   std::string log;
 };
 
+/// The shape and bytes of an operand.
+struct GpuOperand {
+  llvm::SmallVector<int64_t> shape;
+  std::span<std::byte> bytes;
+};
+
 class GpuKernelRunner {
 public:
   /// `text` is a module with a function @main, whose only op besides the return is the kernel op on its arguments.
@@ -37,17 +44,25 @@ public:
   uint32_t getThreads() const { return threads; }
   uint32_t getSharedBytes() const { return sharedBytes; }
 
+  /// How to launch; the seed aside.
+  moert::emu::LaunchOptions options;
+  /// The inputs that are counted as weights.
+  llvm::SmallVector<unsigned> weights;
+
   /// Runs one launch. `status` is what the kernel left in the word for its status.
   moert::Status run(llvm::ArrayRef<reference::HostTensor> inputs, uint64_t seed, reference::HostTensor &result,
                     uint32_t &status);
-  /// Of the latest launch.
+  /// The same with bytes instead of tensors. The result has the shape that the launch describes.
+  moert::Status run(llvm::ArrayRef<GpuOperand> inputs, uint64_t seed, llvm::SmallVectorImpl<int64_t> &shape,
+                    std::vector<std::byte> &result, uint32_t &status);
+  /// Of the latest launch, and its blocks.
   moert::emu::LaunchReport report;
   int64_t blocks = 0;
 
   AssemblerReport assemble(llvm::StringRef chip) const;
 
 private:
-  int64_t evaluate(mlir::Value value, llvm::ArrayRef<reference::HostTensor> inputs) const;
+  int64_t evaluate(mlir::Value value, llvm::ArrayRef<GpuOperand> inputs) const;
 
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string ptx, entry;

@@ -10,6 +10,7 @@
 #include "mlir/Parser/Parser.h"
 #include "moert/moert_kernel_abi.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 #include "gtest/gtest.h"
 
 #include <cmath>
@@ -137,6 +138,13 @@ private:
   int64_t resultColumns, panels;
 };
 
+/// Matrix products for each product of the op.
+uint64_t passes(const MatmulForm &form) {
+  if (StringRef(form.x) != "f32")
+    return 1;
+  return StringRef(form.w) == "f32" ? 3 : 2;
+}
+
 /// What lib/Reference says.
 HostTensor evaluateReference(MLIRContext &context, StringRef text, ArrayRef<HostTensor> inputs) {
   auto module = parseSourceString<ModuleOp>(text, &context);
@@ -213,11 +221,15 @@ TEST_P(GroupedMatmulAssembly, HasNoSpills) {
   ASSERT_TRUE(runner.isValid());
   if (moec::findPtxAssembler().empty())
     GTEST_SKIP() << "ptxas not found";
-  for (const char *chip : {"sm_80", "sm_90", "sm_100"}) {
+  // What every form needs on the chip it is made for, some of them need on later ones as well.
+  SmallVector<const char *> chips = {"sm_80"};
+  if (GetParam().scale || !GetParam().isGrouped)
+    chips.append({"sm_90", "sm_100"});
+  for (const char *chip : chips) {
     AssemblerReport report = runner.assemble(chip);
     ASSERT_TRUE(report.assembled) << report.log;
     EXPECT_EQ(report.spillBytes, 0) << chip;
-    RecordProperty((std::string("registers_") + chip).c_str(), static_cast<int>(report.registers));
+    RecordProperty(std::string("registers_") + chip, static_cast<int>(report.registers));
   }
 }
 
@@ -234,6 +246,57 @@ INSTANTIATE_TEST_SUITE_P(
                     MatmulForm{"f32_ByBf16", "f32", "bf16", 8, 2048, 1024, "swiglu", "interleaved"},
                     MatmulForm{"bf16_ByF32", "bf16", "f32", 8, 2048, 1024, "swiglu", "interleaved"},
                     MatmulForm{"Plain_Odd", "bf16", "bf16", 8, 2048, 1023, "swiglu", "interleaved", false}),
+    [](const auto &info) { return info.param.name; });
+
+/// What a launch may not waste.
+class GroupedMatmulCounters : public GroupedMatmulGpu {};
+
+TEST_P(GroupedMatmulCounters, AreThoseOfTheIdeal) {
+  const MatmulForm &form = GetParam();
+  MatmulProblem problem(*context, form);
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  runner.weights = {1};
+  runner.options.count = true;
+  for (int64_t tokens : {1, 4, 30, 200, 700}) {
+    SmallVector<HostTensor> inputs = problem.inputs(tokens, tokens);
+    HostTensor result;
+    uint32_t status;
+    moert::Status launched = runner.run(inputs, 0, result, status);
+    ASSERT_TRUE(launched.ok()) << launched.getMessage();
+    const moert::emu::LaunchCounters &counters = runner.report.counters;
+    EXPECT_EQ(counters.sharedConflicts, 0u) << tokens << " tokens";
+
+    // Rows of an expert, as many as fill its tiles; a tile is as high as its rows, rounded up to a power of two.
+    int64_t active = 0, padded = 0, widest = 0;
+    for (int64_t expert = 0; expert < form.experts; ++expert) {
+      int64_t rows = inputs[2].integer(expert + 1) - inputs[2].integer(expert);
+      active += rows > 0;
+      widest = std::max(widest, rows);
+      for (int64_t left = rows; left > 0; left -= 128)
+        padded += std::max<int64_t>(8, llvm::PowerOf2Ceil(std::min<int64_t>(left, 128)));
+    }
+    uint64_t expertBytes = form.columns * form.inner * inputs[1].getElementType().getIntOrFloatBitWidth() / 8;
+    const auto &weights = counters.of(moert::emu::MemoryTag::Weights);
+    EXPECT_EQ(weights.uniqueReadBytes, active * expertBytes) << tokens << " tokens";
+    if (widest <= 32) {
+      EXPECT_EQ(weights.readBytes, active * expertBytes) << tokens << " tokens";
+    }
+    uint64_t operations = 0;
+    for (uint64_t count : counters.tensorOperations)
+      operations += count;
+    EXPECT_LE(operations, passes(form) * 2 * padded * form.columns * form.inner) << tokens << " tokens";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, GroupedMatmulCounters,
+    testing::Values(MatmulForm{"Up", "bf16", "bf16", 8, 512, 256, "swiglu", "interleaved", true, true, 2},
+                    MatmulForm{"Down", "f16", "f16", 8, 256, 128, "identity", "none", true, true, 1},
+                    MatmulForm{"f32", "f32", "f32", 4, 128, 64, "silu", "none", true, true, 1, false, true},
+                    MatmulForm{"f32_ByBf16", "f32", "bf16", 4, 128, 64, "silu", "none", true, true, 1},
+                    MatmulForm{"bf16_ByF32", "bf16", "f32", 4, 128, 64, "silu", "none", true, true, 1},
+                    MatmulForm{"Plain", "bf16", "bf16", 4, 128, 64, "swiglu", "concatenated", false}),
     [](const auto &info) { return info.param.name; });
 
 class GroupedMatmulRows : public GroupedMatmulGpu {};
@@ -265,6 +328,46 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(MatmulForm{"bf16", "bf16", "bf16", 1, 64, 640, "identity", "none", true, false, 0},
                     MatmulForm{"f32", "f32", "f32", 1, 40, 300, "identity", "none", true, false, 0},
                     MatmulForm{"Gated", "f16", "f16", 1, 64, 288, "swiglu", "interleaved", true, false, 0}),
+    [](const auto &info) { return info.param.name; });
+
+class GroupedMatmulSingle : public GroupedMatmulGpu {};
+
+/// Splitting f32 into tf32 parts loses no more than adding f32 products one by one does. Errors are in units of the sum
+/// of magnitudes.
+TEST_P(GroupedMatmulSingle, IsAsGoodAsPlainSums) {
+  MatmulProblem problem(*context, GetParam());
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  SmallVector<HostTensor> inputs = problem.inputs(5, 3);
+  const HostTensor &x = inputs[0], &w = inputs[1];
+  HostTensor result;
+  uint32_t status;
+  moert::Status launched = runner.run(inputs, 0, result, status);
+  ASSERT_TRUE(launched.ok()) << launched.getMessage();
+  double worst = 0, worstPlain = 0;
+  for (int64_t row = 0; row < result.getDim(0); ++row)
+    for (int64_t column = 0; column < result.getDim(1); ++column) {
+      double sum = 0, magnitude = 0;
+      float plain = 0;
+      for (int64_t k = 0; k < x.getDim(1); ++k) {
+        double left = x.real({row, k}), right = w.real({0, column / 16, k, column % 16});
+        sum += left * right;
+        magnitude += std::fabs(left * right);
+        plain = std::fma(float(left), float(right), plain);
+      }
+      worst = std::max(worst, std::fabs(result.real({row, column}) - sum) / magnitude);
+      worstPlain = std::max(worstPlain, std::fabs(plain - sum) / magnitude);
+    }
+  RecordProperty("error", llvm::formatv("{0:e2}", worst).str());
+  RecordProperty("error_of_plain_sums", llvm::formatv("{0:e2}", worstPlain).str());
+  EXPECT_LE(worst, 5e-7);
+  EXPECT_LE(worst, 1.5 * worstPlain);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, GroupedMatmulSingle,
+    testing::Values(MatmulForm{"f32", "f32", "f32", 1, 64, 1024, "identity", "none", true, false, 0},
+                    MatmulForm{"f32_ByBf16", "f32", "bf16", 1, 64, 1024, "identity", "none", true, false, 0}),
     [](const auto &info) { return info.param.name; });
 
 class GroupedMatmulStatus : public testing::Test {

@@ -57,9 +57,9 @@ void MatmulSchedule::chooseColumns(const MatmulProblem &problem, const step::Gpu
   columnBlocks = ceilDiv(problem.panels, panelsPerBlock);
 
   chunks = 1;
-  if (2 * blocks(panelsPerBlock) < machine.processors)
-    chunks = std::clamp<int64_t>(machine.processors / blocks(panelsPerBlock), 1,
-                                 std::clamp<int64_t>(steps / fewestSteps, 1, mostChunks));
+  if (4 * blocks(panelsPerBlock) < 3 * machine.processors)
+    chunks = std::min(ceilDiv(machine.processors, blocks(panelsPerBlock)),
+                      std::clamp<int64_t>(steps / fewestSteps, 1, mostChunks));
   stepsPerChunk = ceilDiv(steps, chunks);
   chunks = ceilDiv(steps, stepsPerChunk);
 }
@@ -87,35 +87,48 @@ void MatmulSchedule::chooseBodies(const MatmulProblem &problem, const step::GpuM
   sharedBytes = llvm::alignTo(sharedBytes, 128);
 }
 
+/// Multiply-adds of a processor in a cycle.
+static double productsPerCycle(const MatmulProblem &problem, const step::GpuMachine &machine) {
+  switch (problem.arithmetic) {
+  case MatmulArithmetic::Matrix16:
+    return machine.matrixProducts;
+  case MatmulArithmetic::Tf32:
+    return machine.matrixProducts / 2.0 / (problem.wBytes == 4 ? 3 : 2);
+  case MatmulArithmetic::Fma:
+    return machine.plainProducts;
+  }
+  llvm_unreachable("unknown arithmetic");
+}
+
+/// How long the busiest processor computes or loads if the rows fall on the experts evenly. Memory beyond the cache is
+/// left out: any height reads the same bytes of it.
 double MatmulSchedule::estimateCycles(const MatmulProblem &problem, const step::GpuMachine &machine, int64_t rows,
                                       int64_t height) const {
-  // Per processor and cycle: multiply-adds of the matrix units, and bytes from the second-level cache.
-  double products = problem.arithmetic == MatmulArithmetic::Matrix16 ? 1024
-                    : problem.arithmetic == MatmulArithmetic::Tf32   ? 512 / 3.0
-                                                                     : 64;
-  constexpr double cacheBytes = 48, startCycles = 2000;
+  constexpr double startCycles = 2000;
   int64_t groups = std::min(rows, problem.experts), rowsPerGroup = ceilDiv(rows, groups);
   int64_t filled = std::min(height, rowsPerGroup);
   auto body = llvm::find_if(bodies, [&](const MatmulBody &body) { return body.tokens >= filled; });
-  double columns = panelsPerBlock * panelWidth, terms = innerPerStep;
-  double compute = columns * body->tokens * terms / products;
-  double load = (weightBytes + filled * stepBytes) / cacheBytes;
+  double products = panelsPerBlock * panelWidth * body->tokens * innerPerStep;
+  double compute = products / productsPerCycle(problem, machine);
+  double load = double(weightBytes + filled * stepBytes) / machine.l2BytesPerCycle;
   int64_t blocks = groups * ceilDiv(rowsPerGroup, height) * columnBlocks;
   return ceilDiv(blocks, machine.processors) * (steps * std::max(compute, load) + startCycles);
 }
 
 void MatmulSchedule::chooseHeights(const MatmulProblem &problem, const step::GpuMachine &machine) {
   constexpr int64_t lowest = 32, mostRows = int64_t(1) << 20;
-  int64_t height = lowest;
-  heights.push_back({mostRows, height});
-  for (int64_t rows = 1; rows <= mostRows; rows *= 2)
+  heights = {{mostRows, lowest}};
+  for (int64_t rows = 1; rows <= mostRows; rows *= 2) {
+    int64_t best = heights.back().tokens;
     for (const MatmulBody &body : bodies)
-      if (body.tokens > height &&
-          estimateCycles(problem, machine, rows, body.tokens) < estimateCycles(problem, machine, rows, height)) {
-        height = body.tokens;
-        heights.back().rows = rows - 1;
-        heights.push_back({mostRows, height});
-      }
+      if (body.tokens > best &&
+          estimateCycles(problem, machine, rows, body.tokens) < estimateCycles(problem, machine, rows, best))
+        best = body.tokens;
+    if (best == heights.back().tokens)
+      continue;
+    heights.back().rows = rows - 1;
+    heights.push_back({mostRows, best});
+  }
   if (chunks > 1) {
     splitRows = std::min<int64_t>(2 * lowest, heights.front().rows);
     splitHeight = lowest;

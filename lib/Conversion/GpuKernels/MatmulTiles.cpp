@@ -103,35 +103,27 @@ private:
   SmallVector<Piece> pieces;
 };
 
-/// Panels, of which a step takes consecutive rows: one run of bytes.
+/// Panels, of which a step takes consecutive rows: one run of bytes, at most a chunk for each thread.
 class PanelCopy : public TileCopy {
 public:
   PanelCopy(const GpuBlockBuilder &block, Value thread, const MatmulProblem &problem, const MatmulSchedule &schedule,
             Value weight, Value firstPanel)
-      : block(block), problem(problem), schedule(schedule) {
+      : block(block), problem(problem), schedule(schedule), thread(thread) {
     TileLayout layout = weightLayout(problem, schedule);
-    int64_t runBytes = schedule.innerPerStep * layout.rowBytes, chunks = runBytes / chunkBytes;
-    int64_t chunksPerRow = layout.rowBytes / chunkBytes;
+    rowBytes = layout.rowBytes;
+    int64_t runBytes = schedule.innerPerStep * rowBytes, chunks = runBytes / chunkBytes;
+    int64_t chunksPerRow = rowBytes / chunkBytes, panelBytes = problem.inner * rowBytes;
     activeThreads = std::min(threads, schedule.panelsPerBlock * chunks);
     Value chunk = block.rem(thread, chunks), panelOfThread = block.div(thread, chunks);
     rowInStep = block.div(chunk, chunksPerRow);
+    Value first = block.add(firstPanel, panelOfThread);
+    Value inPanel = block.toI64(block.mul(chunk, chunkBytes));
+    Value source = block.at(weight, block.add(block.mul(block.toI64(first), panelBytes), inPanel));
     Value inRun = layout.chunk(block, rowInStep, block.rem(chunk, chunksPerRow));
-    int64_t panelBytes = problem.inner * layout.rowBytes;
-    // A run of more chunks than there are threads takes several passes over a panel.
-    int64_t passesPerRun = std::max<int64_t>(1, chunks / threads),
-            panelsPerPass = std::max<int64_t>(1, threads / chunks);
-    Value start = block.add(firstPanel, panelOfThread);
-    Value source = block.at(
-        weight, block.add(block.mul(block.toI64(start), panelBytes), block.toI64(block.mul(chunk, chunkBytes))));
     Value target = block.add(block.mul(panelOfThread, runBytes), inRun);
-    for (int64_t panel = 0; panel < schedule.panelsPerBlock; panel += panelsPerPass)
-      for (int64_t pass = 0; pass < passesPerRun; ++pass) {
-        int64_t rows = pass * threads / chunksPerRow;
-        pieces.push_back({block.at(source, block.i64(panel * panelBytes + rows * layout.rowBytes)),
-                          block.add(target, panel * runBytes + rows * layout.rowBytes), block.add(start, panel), rows});
-      }
-    this->thread = thread;
-    rowBytes = layout.rowBytes;
+    for (int64_t panel = 0; panel < schedule.panelsPerBlock; panel += threads / chunks)
+      pieces.push_back({block.at(source, block.i64(panel * panelBytes)), block.add(target, panel * runBytes),
+                        block.add(first, panel)});
   }
 
   void emit(Value step, Value target) const override {
@@ -140,7 +132,7 @@ public:
       Value offset = block.toI64(block.mul(firstRow, rowBytes));
       for (const Piece &piece : pieces)
         block.copyAsync(block.at(target, piece.target), block.at(piece.source, offset), chunkBytes,
-                        sourceBytes(piece, firstRow));
+                        sourceBytes(piece.panel, firstRow));
     };
     if (activeThreads == threads)
       copyAll();
@@ -151,16 +143,15 @@ public:
 private:
   struct Piece {
     Value source, target, panel;
-    int64_t rows;
   };
 
   /// Null where the whole chunk exists in every step.
-  Value sourceBytes(const Piece &piece, Value firstRow) const {
+  Value sourceBytes(Value panel, Value firstRow) const {
     Value exists;
     if (problem.panels % schedule.panelsPerBlock)
-      exists = block.less(piece.panel, problem.panels);
+      exists = block.less(panel, problem.panels);
     if (problem.inner % schedule.innerPerStep) {
-      Value inside = block.less(block.add(block.add(firstRow, rowInStep), piece.rows), problem.inner);
+      Value inside = block.less(block.add(firstRow, rowInStep), problem.inner);
       exists = exists ? block.both(exists, inside) : inside;
     }
     return exists ? block.select(exists, block.i32(chunkBytes), block.i32(0)) : Value();

@@ -38,7 +38,7 @@ private:
   Values multiplySteps(const MatmulBody &body, const MatmulProducts &products);
   void fillStages(const MatmulBody &body);
   Values multiplyStep(const MatmulBody &body, const MatmulProducts &products, Value step, ValueRange carried);
-  Values addChunks(Value isSplit, Values sums, Value &isLast);
+  Values addChunks(Values sums, Value &isLast);
   Value takeTicket();
 
   GpuBlockBuilder block;
@@ -232,7 +232,7 @@ Value GroupedMatmulBlock::takeTicket() {
 }
 
 /// Leaves the chunk in the workspace; the last block of the tile gets the sums over all chunks.
-Values GroupedMatmulBlock::addChunks(Value isSplit, Values sums, Value &isLast) {
+Values GroupedMatmulBlock::addChunks(Values sums, Value &isLast) {
   Value workspace = block.globalPointer(context.workspace);
   auto partial = [&](Value index) {
     Value offset = block.mul(block.toI64(index), schedule.partialBytes());
@@ -291,7 +291,7 @@ void GroupedMatmulBlock::emitBody(const MatmulBody &body) {
   if (schedule.chunks == 1 || body.tokens > schedule.splitHeight)
     return finish(sums);
   Value isLast;
-  Values results = addChunks(isSplit, sums, isLast);
+  Values results = addChunks(sums, isLast);
   block.ifThen(isLast, [&] { finish(results); });
 }
 
@@ -322,9 +322,8 @@ struct GroupedMatmulGpuKernel : step::GpuKernelOpInterface::ExternalModel<Groupe
     LoopEmitter emit(builder, loc);
     Value rows = rowCount(matmul, emit), height = schedule.buildHeight(builder, loc, rows);
     // Every expert with rows starts one tile, and only full tiles follow it.
-    Value tiles = emit.div(emit.sub(emit.add(rows, height), emit.index(1)), height);
-    if (matmul.getOffsets())
-      tiles = emit.add(emit.min(rows, emit.index(problem.experts)), emit.div(rows, height));
+    Value tiles = matmul.getOffsets() ? emit.add(emit.min(rows, emit.index(problem.experts)), emit.div(rows, height))
+                                      : emit.div(emit.sub(emit.add(rows, height), emit.index(1)), height);
     Value blocks = emit.mul(tiles, schedule.columnBlocks);
     return schedule.chunks == 1 ? blocks : emit.mul(blocks, schedule.buildSplit(builder, loc, rows));
   }

@@ -19,7 +19,10 @@ constexpr GpuMachine kMachines[] = {
      .registersPerThread = 255,
      .sharedBytesPerBlock = 163 << 10,
      .sharedBytesPerProcessor = 164 << 10,
-     .l2Bytes = 40 << 20},
+     .l2Bytes = 40 << 20,
+     .matrixProducts = 1024,
+     .plainProducts = 64,
+     .l2BytesPerCycle = 47},
 };
 
 } // namespace

@@ -23,6 +23,11 @@ struct GpuMachine {
   int64_t sharedBytesPerBlock;   // at most, dynamic shared memory included
   int64_t sharedBytesPerProcessor;
   int64_t l2Bytes;
+  // Of a processor in a cycle: multiply-adds of matrix instructions on 16 bits (half as many on tf32) and of plain ones
+  // in f32, bytes from the second-level cache.
+  int64_t matrixProducts;
+  int64_t plainProducts;
+  int64_t l2BytesPerCycle;
 };
 
 /// The machine of that chip, or null.
