@@ -165,6 +165,8 @@ TEST_P(GroupedMatmulGpu, AgreesWithReference) {
     SmallVector<HostTensor> inputs = problem.inputs(tokens, 1 + tokens);
     HostTensor expected = evaluateReference(*context, problem.text(), inputs), actual;
     for (uint64_t seed : {0, 1}) {
+      // One block after the other, then all in turns.
+      runner.options.residentTogether = seed != 0;
       uint32_t status;
       moert::Status launched = runner.run(inputs, seed, actual, status);
       ASSERT_TRUE(launched.ok()) << tokens << " tokens: " << launched.getMessage();

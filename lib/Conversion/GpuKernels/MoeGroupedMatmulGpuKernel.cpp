@@ -145,15 +145,18 @@ std::unique_ptr<TileCopy> GroupedMatmulBlock::makeWeightCopy() {
                      schedule.innerPerStep, locate);
 }
 
-/// Begins the copies of the first steps, into all stages but the last.
+/// Begins the copies of the first steps, into all stages but the last. The first weights are under way while the block
+/// looks up which rows of x it needs.
 void GroupedMatmulBlock::fillStages(const MatmulBody &body) {
   Value firstStep = block.mul(firstChunk, schedule.stepsPerChunk);
+  weightCopy = makeWeightCopy();
   for (int64_t stage = 0; stage + 1 < body.stages; ++stage) {
     Value step = block.add(firstStep, stage), target = block.at(shared, stage * schedule.stageBytes(body.tokens));
-    block.ifThen(block.less(step, endStep), [&] {
-      weightCopy->emit(step, target);
-      tokenCopy->emit(step, block.at(target, schedule.weightBytes));
-    });
+    Value exists = block.less(step, endStep);
+    block.ifThen(exists, [&] { weightCopy->emit(step, target); });
+    if (stage == 0)
+      tokenCopy = makeTokenCopy(body);
+    block.ifThen(exists, [&] { tokenCopy->emit(step, block.at(target, schedule.weightBytes)); });
     block.commitCopies();
   }
 }
@@ -277,8 +280,6 @@ void GroupedMatmulBlock::emitBody(const MatmulBody &body) {
   position.lane = block.rem(thread, warpLanes);
   position.firstPanel = block.mul(block.rem(warp, body.warpsAcrossColumns), body.panelsPerWarp);
   position.firstOctet = block.mul(block.div(warp, body.warpsAcrossColumns), body.octetsPerWarp);
-  tokenCopy = makeTokenCopy(body);
-  weightCopy = makeWeightCopy();
   auto products = makeMatmulProducts(block, problem, schedule, body, position);
   Values sums = multiplySteps(body, *products);
   // From here on the stages hold other things.
