@@ -6,6 +6,7 @@ import numpy as np
 
 ONNX_TYPES = {"f32": 1, "ui8": 2, "i8": 3, "i32": 6, "i64": 7, "i1": 9, "f16": 10, "f64": 11, "bf16": 16}
 NUMPY_TYPES = {"f32": "f4", "ui8": "u1", "i8": "i1", "i32": "i4", "i64": "i8", "i1": "?", "f16": "f2", "f64": "f8"}
+TIMEOUT = 120  # seconds, of one tool
 TOLERANCES = {"f32": 2e-5, "f64": 2e-5, "f16": 4e-3, "bf16": 3e-2}
 
 
@@ -97,11 +98,15 @@ class Case:
 
 def invoke(command, status=0):
     """What is wrong with the exit status of a command, or None. A status of 1 goes with a message."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+    name = pathlib.Path(command[0]).name
+    try:
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return f"{name} takes more than {TIMEOUT} s"
     message = " ".join(done.stderr.split())[:300]
     if done.returncode == status and (status == 0 or message):
         return None
-    return f"{pathlib.Path(command[0]).name} exits with {done.returncode}, expected {status}: {message}"
+    return f"{name} exits with {done.returncode}, expected {status}: {message}"
 
 
 def compare(expected, actual, element):
