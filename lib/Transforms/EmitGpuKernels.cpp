@@ -38,22 +38,23 @@ Value buildExtent(OpBuilder &builder, tensor::DimOp dim, const IRMapping &mappin
   return memref::DimOp::create(builder, dim.getLoc(), mapping.lookup(source), axis);
 }
 
-/// What buildScratchBytes computes on the host side, computed by the kernel; null for none.
-Value buildScratchBytes(OpBuilder &builder, step::KernelOpInterface op, const IRMapping &mapping) {
+/// What the host side computes about the tasks of `op`, computed by the kernel.
+GpuTasks buildTasksInKernel(OpBuilder &builder, step::KernelOpInterface op, const step::GpuKernelContext &context) {
   CreatedOps created;
   OpBuilder host(op, &created);
-  Value bytes = op.buildScratchBytes(host, op.getLoc());
-  IRMapping local = mapping;
+  GpuTasks tasks = buildTasks(host, op, Value(), op.buildScratchBytes(host, op.getLoc()));
+  IRMapping mapping = context.arguments;
   for (Operation *hostOp : created.ops) {
     if (auto dim = dyn_cast<tensor::DimOp>(hostOp))
-      local.map(dim.getResult(), buildExtent(builder, dim, local));
+      mapping.map(dim.getResult(), buildExtent(builder, dim, mapping));
     else
-      builder.clone(*hostOp, local);
+      builder.clone(*hostOp, mapping);
   }
-  Value result = bytes ? local.lookup(bytes) : Value();
+  tasks.count = tasks.count ? mapping.lookup(tasks.count) : context.taskCount;
+  tasks.scratchBytes = mapping.lookupOrNull(tasks.scratchBytes);
   for (Operation *hostOp : llvm::reverse(created.ops))
     hostOp->erase();
-  return result;
+  return tasks;
 }
 
 /// Builds the entry of one step.kernel.
@@ -106,8 +107,8 @@ private:
     if (gpuOp && gpuOp.getLaunchShape(machine))
       return gpuOp.emitBlock(builder, op->getLoc(), context, operands, results);
     auto kernelOp = cast<step::KernelOpInterface>(op);
-    Value scratchBytes = buildScratchBytes(builder, kernelOp, mapping);
-    return emitTaskLoop(builder, op->getLoc(), context, kernelOp, operands, results, scratchBytes);
+    GpuTasks tasks = buildTasksInKernel(builder, kernelOp, context);
+    return emitTaskLoop(builder, op->getLoc(), context, kernelOp, tasks, operands, results);
   }
 
   step::KernelOp kernel;

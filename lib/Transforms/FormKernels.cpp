@@ -140,7 +140,7 @@ private:
       return {};
     auto gpuOp = dyn_cast<step::GpuKernelOpInterface>(op.getOperation());
     if (!gpuOp || !gpuOp.getLaunchShape(*gpu))
-      return buildTaskLaunch(builder, op.getLoc(), *gpu, grid, scratch);
+      return buildTaskLaunch(builder, op.getLoc(), *gpu, buildTasks(builder, op, grid, scratch));
     Value blocks = gpuOp.buildBlockCount(builder, op.getLoc(), *gpu);
     Value workspace = gpuOp.buildWorkspaceBytes(builder, op.getLoc(), *gpu);
     if (!workspace)

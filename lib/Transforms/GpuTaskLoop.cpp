@@ -38,14 +38,22 @@ Value buildStride(const IndexMath &math, Value scratchBytes) {
 
 } // namespace
 
-step::GpuLaunchShape moec::getTaskLoopShape(const step::GpuMachine &machine) { return {.threads = machine.warpSize}; }
+step::GpuLaunchShape moec::getTaskLoopShape(const step::GpuMachine &machine) {
+  return {.threads = machine.threadsPerProcessor / machine.blocksPerProcessor};
+}
 
-GpuTaskLaunch moec::buildTaskLaunch(OpBuilder &builder, Location loc, const step::GpuMachine &machine, Value taskCount,
-                                    Value scratchBytes) {
+GpuTasks moec::buildTasks(OpBuilder &builder, step::KernelOpInterface op, Value workerTasks, Value workerScratchBytes) {
+  if (Value count = op.buildThreadTaskCount(builder, op.getLoc()))
+    return {step::TaskSize::Thread, count, Value()};
+  return {step::TaskSize::Worker, workerTasks, workerScratchBytes};
+}
+
+GpuTaskLaunch moec::buildTaskLaunch(OpBuilder &builder, Location loc, const step::GpuMachine &machine,
+                                    const GpuTasks &tasks) {
   IndexMath math(builder, loc);
   int64_t threads = getTaskLoopShape(machine).threads;
   Value most = math.constant(machine.processors * machine.blocksPerProcessor);
-  Value stride = buildStride(math, scratchBytes);
+  Value stride = buildStride(math, tasks.scratchBytes);
   Value blockBytes;
   if (stride) {
     blockBytes = math.make<arith::MulIOp>(stride, math.constant(threads));
@@ -53,13 +61,13 @@ GpuTaskLaunch moec::buildTaskLaunch(OpBuilder &builder, Location loc, const step
                                               math.make<arith::MaxSIOp>(blockBytes, math.constant(1)));
     most = math.make<arith::MinSIOp>(most, math.make<arith::MaxSIOp>(fitting, math.constant(1)));
   }
-  Value blocks = math.make<arith::MinSIOp>(math.ceilDiv(taskCount, threads), most);
+  Value blocks = math.make<arith::MinSIOp>(math.ceilDiv(tasks.count, threads), most);
   return {blocks, stride ? math.make<arith::MulIOp>(blocks, blockBytes) : math.constant(0)};
 }
 
 LogicalResult moec::emitTaskLoop(OpBuilder &builder, Location loc, const step::GpuKernelContext &context,
-                                 step::KernelOpInterface op, ValueRange operands, ValueRange results,
-                                 Value scratchBytes) {
+                                 step::KernelOpInterface op, const GpuTasks &gpuTasks, ValueRange operands,
+                                 ValueRange results) {
   IndexMath math(builder, loc);
   Value threads = math.constant(context.shape.threads);
   Value first = math.make<arith::AddIOp>(math.make<arith::MulIOp>(context.block, threads), context.thread);
@@ -67,8 +75,9 @@ LogicalResult moec::emitTaskLoop(OpBuilder &builder, Location loc, const step::G
 
   step::KernelContext tasks;
   tasks.vectorLanes = 1;
+  tasks.taskSize = gpuTasks.size;
   tasks.arguments = &context.arguments;
-  if (Value stride = buildStride(math, scratchBytes)) {
+  if (Value stride = buildStride(math, gpuTasks.scratchBytes)) {
     auto bytes = MemRefType::get(ShapedType::kDynamic, builder.getI8Type());
     Value offset = math.make<arith::MulIOp>(first, stride);
     tasks.scratch = memref::ViewOp::create(builder, loc, bytes, context.workspace, offset, ValueRange(stride));
@@ -78,7 +87,7 @@ LogicalResult moec::emitTaskLoop(OpBuilder &builder, Location loc, const step::G
   Value ok = arith::ConstantIntOp::create(builder, loc, 0, 32);
   memref::StoreOp::create(builder, loc, ok, tasks.status);
 
-  auto loop = scf::ForOp::create(builder, loc, first, context.taskCount, threadCount);
+  auto loop = scf::ForOp::create(builder, loc, first, gpuTasks.count, threadCount);
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());

@@ -11,22 +11,31 @@
 
 namespace moec {
 
-/// The shape of every such launch: one warp, so that few tasks still spread over the processors.
+/// The shape of every such launch: as few threads as still fill a processor, so that few tasks spread over many.
 step::GpuLaunchShape getTaskLoopShape(const step::GpuMachine &machine);
 
 struct GpuTaskLaunch {
   mlir::Value blocks, workspace;
 };
 
-/// The launch for `taskCount` tasks that need `scratchBytes` each (null for none): a thread for each task, but no more
-/// than share a bounded workspace.
-GpuTaskLaunch buildTaskLaunch(mlir::OpBuilder &builder, mlir::Location loc, const step::GpuMachine &machine,
-                              mlir::Value taskCount, mlir::Value scratchBytes);
+/// What the threads of a launch run: tasks of one size, and the scratch memory of each thread (null for none).
+struct GpuTasks {
+  step::TaskSize size;
+  mlir::Value count, scratchBytes;
+};
 
-/// Emits the loop of one thread over its tasks; `scratchBytes` as on the host side.
+/// The smallest tasks that `op` has. For tasks of TaskSize::Worker count and scratch are those of a processor.
+GpuTasks buildTasks(mlir::OpBuilder &builder, step::KernelOpInterface op, mlir::Value workerTasks,
+                    mlir::Value workerScratchBytes);
+
+/// The launch for `tasks`: a thread for each, but no more than fill the machine or share a bounded workspace.
+GpuTaskLaunch buildTaskLaunch(mlir::OpBuilder &builder, mlir::Location loc, const step::GpuMachine &machine,
+                              const GpuTasks &tasks);
+
+/// Emits the loop of one thread over its tasks.
 llvm::LogicalResult emitTaskLoop(mlir::OpBuilder &builder, mlir::Location loc, const step::GpuKernelContext &context,
-                                 step::KernelOpInterface op, mlir::ValueRange operands, mlir::ValueRange results,
-                                 mlir::Value scratchBytes);
+                                 step::KernelOpInterface op, const GpuTasks &tasks, mlir::ValueRange operands,
+                                 mlir::ValueRange results);
 
 } // namespace moec
 

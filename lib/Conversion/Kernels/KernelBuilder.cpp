@@ -31,8 +31,12 @@ KernelBuilder::Values KernelBuilder::delinearize(Value linear, ValueRange extent
 
 ColumnBlock KernelBuilder::columnBlock(Value task, Value columns, int64_t width) const {
   Value blocks = ceilDiv(columns, width);
-  Value from = mul(rem(task, blocks), width);
-  return {div(task, blocks), from, min(add(from, width), columns)};
+  Value from = mul(rem(task, blocks), width), to = add(from, width);
+  return {div(task, blocks), from, width == 1 ? to : min(to, columns)};
+}
+
+ColumnBlock KernelBuilder::rowBlock(Value task, Value columns) const {
+  return hasThreadTasks() ? columnBlock(task, columns, 1) : ColumnBlock{task, index(0), columns};
 }
 
 //===----------------------------------------------------------------------===//

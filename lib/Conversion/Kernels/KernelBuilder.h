@@ -38,6 +38,8 @@ public:
 
   /// The block that `task` stands for where `columns` are cut into blocks of `width`.
   ColumnBlock columnBlock(mlir::Value task, mlir::Value columns, int64_t width) const;
+  /// The part of a row of `columns` that `task` stands for: all of it, or one column where tasks are single elements.
+  ColumnBlock rowBlock(mlir::Value task, mlir::Value columns) const;
   /// The coordinates of element `linear` of a grid with these extents, the last fastest.
   Values delinearize(mlir::Value linear, mlir::ValueRange extents) const;
   /// The position of `coordinates` in a grid with these extents; both may be shorter views of a shape.
@@ -71,6 +73,9 @@ public:
   /// Returns `end` if all conditions hold; else reports the error `code` and returns `begin`, so that no task runs.
   mlir::Value require(mlir::ValueRange conditions, int32_t code, mlir::Value begin, mlir::Value end) const;
   mlir::Value allOf(mlir::ValueRange conditions) const;
+
+  /// Whether tasks are those of a GPU's thread.
+  bool hasThreadTasks() const { return context.taskSize == step::TaskSize::Thread; }
 
   const step::KernelContext &context;
   const int64_t lanes;

@@ -1,11 +1,12 @@
 //===- LinalgKernels.cpp - linalg ops as kernels ----------------------------===//
 //
-// A linalg op becomes loops over scalars that LLVM vectorises. One parallel dimension, the last of the output, is the
-// inner loop where that makes all accesses contiguous; the other parallel dimensions and blocks of the inner one are the
-// tasks. A reduction either accumulates in registers (inner loop = reduction) or, where the operands are contiguous
-// along the output's last dimension, row by row in the result. Which of the two depends on the indexing maps alone, so
-// the order of a sum does not depend on extents of other dimensions, tasks or threads. Sums of f32 that vector
-// registers can hold are computed by LinalgReduction.cpp instead.
+// A linalg op becomes loops over scalars. For a processor LLVM vectorises them. One parallel dimension, the last of the
+// output, is the inner loop where that makes all accesses contiguous; the other parallel dimensions and blocks of the
+// inner one are the tasks. A reduction either accumulates in registers (inner loop = reduction) or, where the operands
+// are contiguous along the output's last dimension, row by row in the result. Which of the two depends on the indexing
+// maps alone, so the order of a sum does not depend on extents of other dimensions, tasks or threads. Sums of f32 that
+// vector registers can hold are computed by LinalgReduction.cpp instead. A task of TaskSize::Thread is one element of
+// the output, its reduction in registers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,11 +25,9 @@ using namespace moec;
 
 namespace {
 
-/// Elements of the inner dimension that one task covers.
-constexpr int64_t kInnerBlock = 4096;
-
-/// How the loops of a linalg op are arranged; a function of its indexing maps only.
+/// How the loops of a linalg op are arranged; a function of its indexing maps and the size of tasks only.
 struct LoopOrder {
+  int64_t innerBlock;              // elements of the inner dimension that one task covers
   SmallVector<int64_t> outer;      // parallel loops that make up the tasks, in the order of the output
   SmallVector<int64_t> reductions; // in the order of the op
   std::optional<int64_t> inner;    // the parallel loop inside a task, if any
@@ -52,8 +51,10 @@ bool isContiguousAlong(AffineMap map, int64_t loop) {
   return true;
 }
 
-LoopOrder chooseLoopOrder(linalg::LinalgOp op) {
+LoopOrder chooseLoopOrder(linalg::LinalgOp op, step::TaskSize taskSize) {
+  bool isThread = taskSize == step::TaskSize::Thread;
   LoopOrder order;
+  order.innerBlock = isThread ? 1 : 4096;
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   AffineMap output = maps[op.getNumDpsInputs()];
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
@@ -80,7 +81,7 @@ LoopOrder chooseLoopOrder(linalg::LinalgOp op) {
       parallel.push_back(loop);
 
   order.outer = parallel;
-  if (parallel.empty())
+  if (parallel.empty() || isThread)
     return order;
   int64_t last = parallel.back();
   bool contiguous = llvm::all_of(maps, [&](AffineMap map) { return isContiguousAlong(map, last); });
@@ -137,11 +138,11 @@ SmallVector<Value> select(ArrayRef<Value> values, ArrayRef<int64_t> positions) {
 
 Value taskCount(OpBuilder &builder, Location loc, const LoopOrder &order, ArrayRef<Value> extents) {
   if (order.flat)
-    return ceilDiv(builder, loc, product(builder, loc, extents), kInnerBlock);
+    return ceilDiv(builder, loc, product(builder, loc, extents), order.innerBlock);
   Value count = product(builder, loc, select(extents, order.outer));
   if (!order.inner)
     return count;
-  return arith::MulIOp::create(builder, loc, count, ceilDiv(builder, loc, extents[*order.inner], kInnerBlock));
+  return arith::MulIOp::create(builder, loc, count, ceilDiv(builder, loc, extents[*order.inner], order.innerBlock));
 }
 
 //===----------------------------------------------------------------------===//
@@ -153,8 +154,9 @@ class LinalgEmitter {
 public:
   LinalgEmitter(OpBuilder &builder, Location loc, linalg::LinalgOp op, const step::KernelContext &context,
                 ValueRange operands, ValueRange results)
-      : builder(builder), loc(loc), op(op), context(context), order(chooseLoopOrder(op)), inputs(op.getNumDpsInputs()),
-        maps(op.getIndexingMapsArray()), buffers(operands.begin(), operands.end()), results(results) {
+      : builder(builder), loc(loc), op(op), context(context), order(chooseLoopOrder(op, context.taskSize)),
+        inputs(op.getNumDpsInputs()), maps(op.getIndexingMapsArray()), buffers(operands.begin(), operands.end()),
+        results(results) {
     inits.assign(buffers.begin() + inputs, buffers.begin() + inputs + op.getNumDpsInits());
     for (int64_t i = 0; i < op.getNumDpsInits(); ++i)
       buffers[inputs + i] = results[i];
@@ -209,13 +211,13 @@ private:
     Value zero = constantIndex(builder, loc, 0);
     Value from = zero, to;
     if (order.inner) {
-      Value blocks = ceilDiv(builder, loc, extents[*order.inner], kInnerBlock);
+      Value blocks = ceilDiv(builder, loc, extents[*order.inner], order.innerBlock);
       Value block = task;
       if (!order.flat && !order.outer.empty()) {
         block = arith::RemUIOp::create(builder, loc, task, blocks);
         task = arith::DivUIOp::create(builder, loc, task, blocks);
       }
-      Value size = constantIndex(builder, loc, kInnerBlock);
+      Value size = constantIndex(builder, loc, order.innerBlock);
       from = arith::MulIOp::create(builder, loc, block, size);
       Value limit = arith::AddIOp::create(builder, loc, from, size);
       to = arith::MinUIOp::create(builder, loc, limit, extents[*order.inner]);
@@ -228,13 +230,20 @@ private:
     }
     if (order.accumulateInMemory())
       emitAccumulatingRows(ivs, from, to);
-    else if (order.inner)
+    else if (order.inner && order.innerBlock > 1)
       forLoop(from, to, [&](Value iv) {
         ivs[*order.inner] = iv;
         storeResults(ivs, emitBody(ivs, initialValues(ivs)));
       });
     else
-      storeResults(ivs, emitRegisterReduction(ivs, order.reductions, initialValues(ivs)));
+      emitElement(ivs, from);
+  }
+
+  /// One element of the output.
+  void emitElement(SmallVector<Value> &ivs, Value inner) {
+    if (order.inner)
+      ivs[*order.inner] = inner;
+    storeResults(ivs, emitRegisterReduction(ivs, order.reductions, initialValues(ivs)));
   }
 
   /// result[...] = init; for reductions: for inner: result[...] = body(result[...]).
@@ -379,10 +388,11 @@ private:
 template <typename OpTy>
 struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>, OpTy> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    auto linalgOp = cast<linalg::LinalgOp>(op);
-    if (auto reduction = LinalgReduction::match(linalgOp))
-      return reduction->buildTaskCount(builder, loc, linalgOp, op->getOperands());
-    return taskCount(builder, loc, chooseLoopOrder(linalgOp), hostExtents(builder, loc, linalgOp));
+    return buildTaskCount(op, builder, loc, step::TaskSize::Worker);
+  }
+
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    return buildTaskCount(op, builder, loc, step::TaskSize::Thread);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
@@ -392,7 +402,8 @@ struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>,
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
                           ValueRange operands, ValueRange results, Value begin, Value end) const {
     auto linalgOp = cast<linalg::LinalgOp>(op);
-    if (auto reduction = LinalgReduction::match(linalgOp)) {
+    auto reduction = LinalgReduction::match(linalgOp);
+    if (reduction && context.taskSize == step::TaskSize::Worker) {
       reduction->emitTasks(builder, loc, linalgOp, context, operands, results, begin, end);
       return success();
     }
@@ -400,6 +411,13 @@ struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>,
   }
 
 private:
+  static Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc, step::TaskSize size) {
+    auto linalgOp = cast<linalg::LinalgOp>(op);
+    if (auto reduction = LinalgReduction::match(linalgOp); reduction && size == step::TaskSize::Worker)
+      return reduction->buildTaskCount(builder, loc, linalgOp, op->getOperands());
+    return taskCount(builder, loc, chooseLoopOrder(linalgOp, size), hostExtents(builder, loc, linalgOp));
+  }
+
   static SmallVector<Value> hostExtents(OpBuilder &builder, Location loc, linalg::LinalgOp op) {
     SmallVector<Value> operands(op->getOperands().begin(), op->getOperands().end());
     return loopExtents(builder, loc, op, operands);

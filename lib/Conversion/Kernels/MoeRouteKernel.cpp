@@ -177,10 +177,17 @@ void TokenRouter::selectExperts() {
       auto shift = scf::WhileOp::create(
           emit.builder, emit.loc, TypeRange{emit.builder.getIndexType()}, ValueRange{start},
           [&](OpBuilder &, Location, ValueRange slot) {
-            Value positive = emit.less(emit.index(0), slot[0]);
-            Value previous = emit.max(emit.sub(slot[0], one), emit.index(0));
-            Value moves = emit.both(positive, ranksBefore(choice, chosen(previous)));
-            scf::ConditionOp::create(emit.builder, emit.loc, moves, slot);
+            // The first slot has no previous one to look at, and may hold nothing yet.
+            auto moves = scf::IfOp::create(
+                emit.builder, emit.loc, emit.less(emit.index(0), slot[0]),
+                [&](OpBuilder &, Location) {
+                  Value previous = chosen(emit.sub(slot[0], one));
+                  scf::YieldOp::create(emit.builder, emit.loc, ranksBefore(choice, previous));
+                },
+                [&](OpBuilder &, Location) {
+                  scf::YieldOp::create(emit.builder, emit.loc, Value(emit.make<arith::ConstantIntOp>(0, 1)));
+                });
+            scf::ConditionOp::create(emit.builder, emit.loc, moves.getResult(0), slot);
           },
           [&](OpBuilder &, Location, ValueRange slot) {
             Value previous = emit.sub(slot[0], one);

@@ -1,7 +1,7 @@
 //===- NnGatherKernels.cpp - gathers as kernels -------------------------------===//
 //
-// A task copies what one index addresses (gather, gather_nd), or one row of the result (gather_elements). An index out
-// of range is reported and its copy skipped.
+// A task copies what one index addresses (gather, gather_nd), one row of the result (gather_elements), or one element.
+// An index out of range is reported and its copy skipped.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +15,13 @@ using namespace moec;
 
 namespace {
 
+/// Copies the columns of `block` between two rows.
+void copyBlock(const KernelBuilder &kernel, Value source, Value sourceRow, Value target, Value targetRow,
+               const ColumnBlock &block) {
+  kernel.copy(source, kernel.add(sourceRow, block.from), target, kernel.add(targetRow, block.from),
+              kernel.sub(block.to, block.from));
+}
+
 //===----------------------------------------------------------------------===//
 // gather
 //===----------------------------------------------------------------------===//
@@ -26,11 +33,15 @@ struct GatherKernel : step::KernelOpInterface::ExternalModel<GatherKernel, nn::G
     return host.mul(host.elements(gather.getData(), 0, gather.getAxis()), host.elements(gather.getIndices()));
   }
 
-  Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     auto gather = cast<nn::GatherOp>(op);
     LoopEmitter host(builder, loc);
     Value inner = host.elements(gather.getData(), gather.getAxis() + 1, rankOf(gather.getData()));
     return host.mul(buildTaskCount(op, builder, loc), inner);
+  }
+
+  Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
+    return buildThreadTaskCount(op, builder, loc);
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
@@ -42,10 +53,11 @@ struct GatherKernel : step::KernelOpInterface::ExternalModel<GatherKernel, nn::G
     Value indexCount = kernel.elements(operands[1]);
     Value data = kernel.flatten(operands[0]), indices = kernel.flatten(operands[1]), out = kernel.flatten(results[0]);
     kernel.loop(begin, end, 1, [&](Value task) {
-      Value outer = kernel.div(task, indexCount);
-      auto [at, valid] = kernel.loadIndex(indices, kernel.rem(task, indexCount), axisExtent);
+      ColumnBlock block = kernel.rowBlock(task, inner);
+      Value outer = kernel.div(block.outer, indexCount);
+      auto [at, valid] = kernel.loadIndex(indices, kernel.rem(block.outer, indexCount), axisExtent);
       Value source = kernel.mul(kernel.add(kernel.mul(outer, axisExtent), at), inner);
-      kernel.ifThen(valid, [&] { kernel.copy(data, source, out, kernel.mul(task, inner), inner); });
+      kernel.ifThen(valid, [&] { copyBlock(kernel, data, source, out, kernel.mul(block.outer, inner), block); });
     });
     return success();
   }
@@ -59,6 +71,10 @@ struct GatherElementsKernel : step::KernelOpInterface::ExternalModel<GatherEleme
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     Value indices = cast<nn::GatherElementsOp>(op).getIndices();
     return LoopEmitter(builder, loc).elements(indices, 0, rankOf(indices) - 1);
+  }
+
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    return LoopEmitter(builder, loc).elements(cast<nn::GatherElementsOp>(op).getIndices());
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
@@ -80,11 +96,12 @@ struct GatherElementsKernel : step::KernelOpInterface::ExternalModel<GatherEleme
 
     Value data = kernel.flatten(operands[0]), indices = kernel.flatten(operands[1]), out = kernel.flatten(results[0]);
     Value columns = extents.back();
-    kernel.loop(begin, end, 1, [&](Value row) {
-      SmallVector<Value> coordinates = kernel.delinearize(row, ArrayRef(extents).drop_back());
+    kernel.loop(begin, end, 1, [&](Value task) {
+      ColumnBlock block = kernel.rowBlock(task, columns);
+      SmallVector<Value> coordinates = kernel.delinearize(block.outer, ArrayRef(extents).drop_back());
       coordinates.push_back(kernel.index(0));
-      Value start = kernel.mul(row, columns);
-      kernel.loop(kernel.index(0), columns, 1, [&](Value column) {
+      Value start = kernel.mul(block.outer, columns);
+      kernel.loop(block.from, block.to, 1, [&](Value column) {
         Value position = kernel.add(start, column);
         auto [at, valid] = kernel.loadIndex(indices, position, dataExtents[axis]);
         SmallVector<Value> source = coordinates;
@@ -109,11 +126,14 @@ struct GatherNdKernel : step::KernelOpInterface::ExternalModel<GatherNdKernel, n
     return LoopEmitter(builder, loc).elements(indices, 0, rankOf(indices) - 1);
   }
 
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    return LoopEmitter(builder, loc).mul(buildTaskCount(op, builder, loc), buildSlice(op, builder, loc));
+  }
+
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
     LoopEmitter host(builder, loc);
-    auto gather = cast<nn::GatherNdOp>(op);
-    Value slice = host.elements(gather.getData(), gather.getBatchDims() + tupleSize(gather), rankOf(gather.getData()));
-    return host.mul(buildTaskCount(op, builder, loc), host.add(slice, tupleSize(gather)));
+    Value perTuple = host.add(buildSlice(op, builder, loc), tupleSize(cast<nn::GatherNdOp>(op)));
+    return host.mul(buildTaskCount(op, builder, loc), perTuple);
   }
 
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
@@ -130,22 +150,31 @@ struct GatherNdKernel : step::KernelOpInterface::ExternalModel<GatherNdKernel, n
     Value slice = kernel.elements(operands[0], batchDims + size, rank);
     Value data = kernel.flatten(operands[0]), indices = kernel.flatten(operands[1]), out = kernel.flatten(results[0]);
     kernel.loop(begin, end, 1, [&](Value task) {
-      Value source = kernel.div(task, tuplesPerBatch);
+      ColumnBlock block = kernel.rowBlock(task, slice);
+      Value source = kernel.div(block.outer, tuplesPerBatch);
       SmallVector<Value> valid;
       for (int64_t i = 0; i < size; ++i) {
         Value extent = kernel.extent(operands[0], batchDims + i);
-        Value position = kernel.add(kernel.mul(task, size), i);
+        Value position = kernel.add(kernel.mul(block.outer, size), i);
         auto [at, inRange] = kernel.loadIndex(indices, position, extent);
         source = kernel.add(kernel.mul(source, extent), at);
         valid.push_back(inRange);
       }
-      kernel.ifThen(kernel.allOf(valid),
-                    [&] { kernel.copy(data, kernel.mul(source, slice), out, kernel.mul(task, slice), slice); });
+      kernel.ifThen(kernel.allOf(valid), [&] {
+        copyBlock(kernel, data, kernel.mul(source, slice), out, kernel.mul(block.outer, slice), block);
+      });
     });
     return success();
   }
 
 private:
+  /// Elements that one tuple addresses.
+  static Value buildSlice(Operation *op, OpBuilder &builder, Location loc) {
+    auto gather = cast<nn::GatherNdOp>(op);
+    int64_t from = gather.getBatchDims() + tupleSize(gather);
+    return LoopEmitter(builder, loc).elements(gather.getData(), from, rankOf(gather.getData()));
+  }
+
   static int64_t tupleSize(nn::GatherNdOp gather) { return gather.getIndices().getType().getShape().back(); }
 };
 

@@ -75,7 +75,7 @@ public:
     }
   }
 
-  static constexpr int64_t kColumns = 64;
+  static int64_t getColumns(step::TaskSize size) { return size == step::TaskSize::Thread ? 1 : 64; }
   static bool splitsColumns(int64_t axis, int64_t rank) { return axis + 1 < rank; }
 
   void emit(Value begin, Value end) {
@@ -86,8 +86,9 @@ public:
 private:
   void emitTask(Value task) {
     Value columns = dataExtents.back();
-    ColumnBlock block = splitsColumns(axis, rank) ? kernel.columnBlock(task, columns, kColumns)
-                                                  : ColumnBlock{task, kernel.index(0), columns};
+    ColumnBlock block = splitsColumns(axis, rank)
+                            ? kernel.columnBlock(task, columns, getColumns(kernel.context.taskSize))
+                            : ColumnBlock{task, kernel.index(0), columns};
     Value rows = kernel.product(ArrayRef(dataExtents).slice(axis, rank - 1 - axis));
     emitCopyColumns(kernel, data, out, kernel.mul(block.outer, rows), rows, columns, block);
 
@@ -132,14 +133,11 @@ private:
 
 struct ScatterElementsKernel : step::KernelOpInterface::ExternalModel<ScatterElementsKernel, nn::ScatterElementsOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    LoopEmitter host(builder, loc);
-    auto scatter = cast<nn::ScatterElementsOp>(op);
-    int64_t axis = scatter.getAxis(), rank = rankOf(scatter.getData());
-    Value outer = host.elements(scatter.getData(), 0, axis);
-    if (!ScatterElementsEmitter::splitsColumns(axis, rank))
-      return outer;
-    Value columns = host.extent(scatter.getData(), rank - 1);
-    return host.mul(outer, host.ceilDiv(columns, ScatterElementsEmitter::kColumns));
+    return buildTaskCount(op, builder, loc, step::TaskSize::Worker);
+  }
+
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    return buildTaskCount(op, builder, loc, step::TaskSize::Thread);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const { return buildScatterWork(op, builder, loc); }
@@ -150,6 +148,18 @@ struct ScatterElementsKernel : step::KernelOpInterface::ExternalModel<ScatterEle
     ScatterElementsEmitter(cast<nn::ScatterElementsOp>(op), kernel, operands, results[0]).emit(begin, end);
     return success();
   }
+
+private:
+  static Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc, step::TaskSize size) {
+    LoopEmitter host(builder, loc);
+    auto scatter = cast<nn::ScatterElementsOp>(op);
+    int64_t axis = scatter.getAxis(), rank = rankOf(scatter.getData());
+    Value outer = host.elements(scatter.getData(), 0, axis);
+    if (!ScatterElementsEmitter::splitsColumns(axis, rank))
+      return outer;
+    Value columns = host.extent(scatter.getData(), rank - 1);
+    return host.mul(outer, host.ceilDiv(columns, ScatterElementsEmitter::getColumns(size)));
+  }
 };
 
 //===----------------------------------------------------------------------===//
@@ -158,13 +168,12 @@ struct ScatterElementsKernel : step::KernelOpInterface::ExternalModel<ScatterEle
 
 /// Updates do not cross the columns of the slices they replace.
 struct ScatterNdKernel : step::KernelOpInterface::ExternalModel<ScatterNdKernel, nn::ScatterNdOp> {
-  static constexpr int64_t kColumns = 256;
-
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    LoopEmitter host(builder, loc);
-    auto scatter = cast<nn::ScatterNdOp>(op);
-    Value slice = host.elements(scatter.getData(), tupleSize(scatter), rankOf(scatter.getData()));
-    return host.ceilDiv(slice, kColumns);
+    return buildTaskCount(op, builder, loc, step::TaskSize::Worker);
+  }
+
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    return buildTaskCount(op, builder, loc, step::TaskSize::Thread);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const { return buildScatterWork(op, builder, loc); }
@@ -182,7 +191,7 @@ struct ScatterNdKernel : step::KernelOpInterface::ExternalModel<ScatterNdKernel,
     Value matches = kernel.equal(kernel.elements(operands[2]), kernel.mul(tuples, slice));
     end = kernel.require(matches, MOERT_KERNEL_INDEX_OUT_OF_RANGE, begin, end);
     kernel.loop(begin, end, 1, [&](Value task) {
-      ColumnBlock block = kernel.columnBlock(task, slice, kColumns);
+      ColumnBlock block = kernel.columnBlock(task, slice, getColumns(context.taskSize));
       emitCopyColumns(kernel, data, out, kernel.index(0), rows, slice, block);
       kernel.loop(kernel.index(0), tuples, 1, [&](Value tuple) {
         Value row = kernel.index(0);
@@ -207,6 +216,15 @@ struct ScatterNdKernel : step::KernelOpInterface::ExternalModel<ScatterNdKernel,
   }
 
 private:
+  static int64_t getColumns(step::TaskSize size) { return size == step::TaskSize::Thread ? 1 : 256; }
+
+  static Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc, step::TaskSize size) {
+    LoopEmitter host(builder, loc);
+    auto scatter = cast<nn::ScatterNdOp>(op);
+    Value slice = host.elements(scatter.getData(), tupleSize(scatter), rankOf(scatter.getData()));
+    return host.ceilDiv(slice, getColumns(size));
+  }
+
   static int64_t tupleSize(nn::ScatterNdOp scatter) { return scatter.getIndices().getType().getShape().back(); }
 };
 

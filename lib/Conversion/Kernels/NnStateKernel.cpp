@@ -1,6 +1,7 @@
 //===- NnStateKernel.cpp - appending to a state as a kernel -----------------===//
 //
-// A task copies one new position of one head. The state's buffer is the result; what it held is not touched.
+// A task copies one new position of one head, or one element of it. The state's buffer is the result; what it held is
+// not touched.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,8 +20,12 @@ struct KvAppendKernel : step::KernelOpInterface::ExternalModel<KvAppendKernel, n
     return LoopEmitter(builder, loc).elements(cast<nn::KvAppendOp>(op).getNewPositions(), 0, 3);
   }
 
-  Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     return LoopEmitter(builder, loc).elements(cast<nn::KvAppendOp>(op).getNewPositions());
+  }
+
+  Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
+    return buildThreadTaskCount(op, builder, loc);
   }
 
   OpOperand *getTiedOperand(Operation *op) const { return &cast<nn::KvAppendOp>(op).getStateMutable(); }
@@ -37,9 +42,12 @@ struct KvAppendKernel : step::KernelOpInterface::ExternalModel<KvAppendKernel, n
 
     Value in = kernel.flatten(added), out = kernel.flatten(state);
     kernel.loop(begin, end, 1, [&](Value task) {
-      Value head = kernel.div(task, extents[2]), at = kernel.add(position, kernel.rem(task, extents[2]));
-      Value target = kernel.mul(kernel.add(kernel.mul(head, capacity), at), size);
-      kernel.copy(in, kernel.mul(task, size), out, target, size);
+      ColumnBlock block = kernel.rowBlock(task, size);
+      Value head = kernel.div(block.outer, extents[2]);
+      Value at = kernel.add(position, kernel.rem(block.outer, extents[2]));
+      Value row = kernel.mul(block.outer, size), target = kernel.mul(kernel.add(kernel.mul(head, capacity), at), size);
+      kernel.copy(in, kernel.add(row, block.from), out, kernel.add(target, block.from),
+                  kernel.sub(block.to, block.from));
     });
     return success();
   }

@@ -66,6 +66,10 @@ public:
   /// The same in the whole tensor.
   Value wholeRun(const LoopEmitter &index) const { return extents.empty() ? inner : index.mul(extents[cut], inner); }
 
+  /// The extents of the dimensions up to the cut, and of those behind it as one: of the slice and of the whole.
+  SmallVector<Value> sliceShape() const { return collapsed(sizes); }
+  SmallVector<Value> wholeShape() const { return collapsed(extents); }
+
   /// What must hold lest the slice leave the tensor.
   SmallVector<Value> conditions(const KernelBuilder &kernel) const;
 
@@ -75,6 +79,13 @@ public:
   bool isContiguous; // the slice's elements at the cut are neighbours
   Value inner;       // elements of the dimensions after the cut
   Value count;       // the slice's size at the cut
+
+private:
+  SmallVector<Value> collapsed(ArrayRef<Value> shape) const {
+    SmallVector<Value> result(shape.take_front(shape.empty() ? 0 : cut + 1));
+    result.push_back(inner);
+    return result;
+  }
 };
 
 SmallVector<Value> SliceBox::conditions(const KernelBuilder &kernel) const {
@@ -110,6 +121,11 @@ struct ExtractSliceKernel : step::KernelOpInterface::ExternalModel<ExtractSliceK
     return box.isContiguous ? host.mul(rows, host.ceilDiv(box.run(host), kRun)) : rows;
   }
 
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    LoopEmitter host(builder, loc);
+    return host.product(boxOf(host, op, op->getOperands()).sliceShape());
+  }
+
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
     LoopEmitter host(builder, loc);
     return host.product(boxOf(host, op, op->getOperands()).sizes);
@@ -121,6 +137,15 @@ struct ExtractSliceKernel : step::KernelOpInterface::ExternalModel<ExtractSliceK
     SliceBox box = boxOf(kernel, op, operands);
     end = kernel.require(box.conditions(kernel), MOERT_KERNEL_BAD_VALUE, begin, end);
     Value source = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
+    if (kernel.hasThreadTasks()) {
+      kernel.loop(begin, end, 1, [&](Value task) {
+        SmallVector<Value> at = kernel.delinearize(task, box.sliceShape());
+        for (auto [coordinate, offset, stride] : llvm::zip(MutableArrayRef(at).drop_back(), box.offsets, box.strides))
+          coordinate = kernel.add(offset, kernel.mul(coordinate, stride));
+        kernel.store(kernel.load(source, kernel.linearize(at, box.wholeShape())), out, task);
+      });
+      return success();
+    }
     Value run = box.run(kernel);
     kernel.loop(begin, end, 1, [&](Value task) {
       ColumnBlock block =
@@ -159,6 +184,10 @@ struct InsertSliceKernel : step::KernelOpInterface::ExternalModel<InsertSliceKer
     return host.mul(rows, host.ceilDiv(box.wholeRun(host), kRun));
   }
 
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    return LoopEmitter(builder, loc).elements(op->getOperand(1));
+  }
+
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
     LoopEmitter host(builder, loc);
     return host.add(host.elements(op->getOperand(0)), host.elements(op->getOperand(1)));
@@ -172,6 +201,16 @@ struct InsertSliceKernel : step::KernelOpInterface::ExternalModel<InsertSliceKer
     conditions.push_back(kernel.equal(kernel.elements(operands[0]), kernel.product(box.sizes)));
     end = kernel.require(conditions, MOERT_KERNEL_BAD_VALUE, begin, end);
     Value source = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
+    if (kernel.hasThreadTasks()) {
+      kernel.loop(begin, end, 1, [&](Value task) {
+        emitDestination(kernel, operands[1], out, task, kernel.add(task, 1));
+        SmallVector<Value> at = kernel.delinearize(task, box.wholeShape());
+        Value covered = emitSliceCoordinates(kernel, box, MutableArrayRef(at).drop_back());
+        kernel.ifThen(covered,
+                      [&] { kernel.store(kernel.load(source, kernel.linearize(at, box.sliceShape())), out, task); });
+      });
+      return success();
+    }
     Value run = box.wholeRun(kernel);
     kernel.loop(begin, end, 1, [&](Value task) {
       ColumnBlock block = kernel.columnBlock(task, run, kRun);
@@ -196,10 +235,10 @@ private:
     kernel.loop(from, to, 1, [&](Value at) { kernel.store(destination, out, at); });
   }
 
-  static void emitOverlay(const KernelBuilder &kernel, const SliceBox &box, Value source, Value out, Value row,
-                          const ColumnBlock &block) {
-    // The row belongs to the slice if each coordinate is `offset + i * stride` for some i < size.
-    SmallVector<Value> at = kernel.delinearize(block.outer, ArrayRef(box.extents).take_front(box.cut)), inside;
+  /// Replaces coordinates of the whole tensor by those of the slice; returns whether the slice has them: each must be
+  /// `offset + i * stride` for some i < size.
+  static Value emitSliceCoordinates(const KernelBuilder &kernel, const SliceBox &box, MutableArrayRef<Value> at) {
+    SmallVector<Value> inside;
     for (auto [coordinate, offset, size, stride] : llvm::zip(at, box.offsets, box.sizes, box.strides)) {
       Value distance = kernel.sub(coordinate, offset);
       inside.push_back(kernel.compare(arith::CmpIPredicate::sge, distance, kernel.index(0)));
@@ -207,7 +246,13 @@ private:
       coordinate = kernel.div(distance, stride);
       inside.push_back(kernel.compare(arith::CmpIPredicate::ult, coordinate, size));
     }
-    kernel.ifThen(kernel.allOf(inside), [&] {
+    return kernel.allOf(inside);
+  }
+
+  static void emitOverlay(const KernelBuilder &kernel, const SliceBox &box, Value source, Value out, Value row,
+                          const ColumnBlock &block) {
+    SmallVector<Value> at = kernel.delinearize(block.outer, ArrayRef(box.extents).take_front(box.cut));
+    kernel.ifThen(emitSliceCoordinates(kernel, box, at), [&] {
       Value piece = kernel.mul(kernel.linearize(at, ArrayRef(box.sizes).take_front(box.cut)), box.run(kernel));
       if (box.extents.empty())
         return kernel.copy(source, piece, out, row, box.inner);
@@ -230,12 +275,11 @@ private:
 /// For each combination of the dimensions before the concatenated one, the inputs' runs follow each other.
 struct ConcatKernel : step::KernelOpInterface::ExternalModel<ConcatKernel, tensor::ConcatOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
-    LoopEmitter host(builder, loc);
-    int64_t dim = cast<tensor::ConcatOp>(op).getDim();
-    Value run = host.index(0);
-    for (Value input : op->getOperands())
-      run = host.add(run, host.elements(input, dim, rankOf(input)));
-    return host.mul(host.elements(op->getOperand(0), 0, dim), host.ceilDiv(run, kRun));
+    return buildBlockCount(op, builder, loc, kRun);
+  }
+
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    return buildBlockCount(op, builder, loc, 1);
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
@@ -260,7 +304,7 @@ struct ConcatKernel : step::KernelOpInterface::ExternalModel<ConcatKernel, tenso
     end = kernel.require(conditions(kernel, operands, dim), MOERT_KERNEL_BAD_VALUE, begin, end);
     Value out = kernel.flatten(results[0]);
     kernel.loop(begin, end, 1, [&](Value task) {
-      ColumnBlock block = kernel.columnBlock(task, run, kRun);
+      ColumnBlock block = kernel.columnBlock(task, run, kernel.hasThreadTasks() ? 1 : kRun);
       Value row = kernel.mul(block.outer, run), start = kernel.index(0);
       for (auto [input, length] : llvm::zip_equal(inputs, runs)) {
         emitCopyPiece(kernel, input, kernel.mul(block.outer, length), out, row, start, length, block);
@@ -271,6 +315,16 @@ struct ConcatKernel : step::KernelOpInterface::ExternalModel<ConcatKernel, tenso
   }
 
 private:
+  /// Blocks of `width` elements of the inputs' runs together.
+  static Value buildBlockCount(Operation *op, OpBuilder &builder, Location loc, int64_t width) {
+    LoopEmitter host(builder, loc);
+    int64_t dim = cast<tensor::ConcatOp>(op).getDim();
+    Value run = host.index(0);
+    for (Value input : op->getOperands())
+      run = host.add(run, host.elements(input, dim, rankOf(input)));
+    return host.mul(host.elements(op->getOperand(0), 0, dim), host.ceilDiv(run, width));
+  }
+
   /// All inputs must agree but along `dim`.
   static SmallVector<Value> conditions(const KernelBuilder &kernel, ValueRange operands, int64_t dim) {
     SmallVector<Value> result;
@@ -286,11 +340,16 @@ private:
 // pad
 //===----------------------------------------------------------------------===//
 
-/// A task is one row of the result.
+/// A task is one row of the result, or one element.
 struct PadKernel : step::KernelOpInterface::ExternalModel<PadKernel, tensor::PadOp> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     LoopEmitter host(builder, loc);
     return host.product(ArrayRef(resultExtents(host, op)).drop_back());
+  }
+
+  Value buildThreadTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
+    LoopEmitter host(builder, loc);
+    return host.product(resultExtents(host, op));
   }
 
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
@@ -315,20 +374,23 @@ struct PadKernel : step::KernelOpInterface::ExternalModel<PadKernel, tensor::Pad
     end = kernel.require(conditions, MOERT_KERNEL_BAD_VALUE, begin, end);
     Value source = kernel.flatten(operands[0]), out = kernel.flatten(results[0]);
     kernel.loop(begin, end, 1, [&](Value task) {
-      SmallVector<Value> at = kernel.delinearize(task, ArrayRef(extents).drop_back()), inside;
+      ColumnBlock block = kernel.rowBlock(task, extents.back());
+      SmallVector<Value> at = kernel.delinearize(block.outer, ArrayRef(extents).drop_back()), inside;
       for (auto [coordinate, start, size] : llvm::zip(at, low, sizes)) {
         coordinate = kernel.sub(coordinate, start);
         inside.push_back(kernel.compare(arith::CmpIPredicate::ult, coordinate, size));
       }
       // A row outside the source has no elements of it.
       Value count = kernel.select(kernel.allOf(inside), sizes.back(), kernel.index(0));
-      Value row = kernel.mul(task, extents.back()), from = kernel.add(row, low.back());
-      Value to = kernel.add(from, count);
-      auto fill = [&](Value position) { kernel.store(padding, out, position); };
-      kernel.loop(row, from, 1, fill);
-      Value sourceRow = kernel.linearize(at, ArrayRef(sizes).drop_back());
-      kernel.copy(source, kernel.mul(sourceRow, sizes.back()), out, from, count);
-      kernel.loop(to, kernel.add(row, extents.back()), 1, fill);
+      Value row = kernel.mul(block.outer, extents.back());
+      Value sourceRow = kernel.mul(kernel.linearize(at, ArrayRef(sizes).drop_back()), sizes.back());
+      auto clamp = [&](Value column) { return kernel.min(kernel.max(column, block.from), block.to); };
+      Value from = clamp(low.back()), to = clamp(kernel.add(low.back(), count));
+      auto fill = [&](Value column) { kernel.store(padding, out, kernel.add(row, column)); };
+      kernel.loop(block.from, from, 1, fill);
+      kernel.copy(source, kernel.add(sourceRow, kernel.sub(from, low.back())), out, kernel.add(row, from),
+                  kernel.sub(to, from));
+      kernel.loop(to, block.to, 1, fill);
     });
     return success();
   }

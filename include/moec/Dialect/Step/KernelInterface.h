@@ -8,12 +8,20 @@
 
 namespace moec::step {
 
+/// How much of a kernel's work is a task.
+enum class TaskSize {
+  Worker, // enough to keep a thread of a processor busy
+  Thread, // one element of the result: neighbouring threads of a GPU run neighbouring tasks
+};
+
 /// What the emitter of a kernel may know about its surroundings: facts of the machine, and where to report failure.
 struct KernelContext {
   /// f32 lanes of a vector register: 8 for AVX2, 16 for AVX-512, 4 for NEON.
   int64_t vectorLanes = 8;
   /// Architectural vector registers: 16 for AVX2, 32 for AVX-512 and NEON.
   int64_t vectorRegisters = 16;
+  /// What the tasks are that emitTasks loops over.
+  TaskSize taskSize = TaskSize::Worker;
   /// `memref<?xi8>` private to the worker, of the bytes the op asked for; null if it asked for none. 64-byte aligned.
   mlir::Value scratch;
   /// `memref<i32>` that holds MOERT_KERNEL_OK on entry; what it holds at the end is the kernel's status.

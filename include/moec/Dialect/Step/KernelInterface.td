@@ -23,6 +23,12 @@ def KernelOpInterface : OpInterface<"KernelOpInterface"> {
   let methods = [
     InterfaceMethod<"The number of tasks, an `index`; zero is allowed and means nothing to do.",
       "::mlir::Value", "buildTaskCount", (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc)>,
+    InterfaceMethod<[{
+        The number of tasks of TaskSize::Thread, an `index`, or null if the op has no tasks that small. They need no
+        scratch memory. May be called on the host side and while the kernel is built.
+      }],
+      "::mlir::Value", "buildThreadTaskCount", (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc),
+      "", "return ::mlir::Value();">,
     InterfaceMethod<"An estimate of the scalar operations of all tasks together, an `index`.",
       "::mlir::Value", "buildWork", (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc)>,
     InterfaceMethod<"Bytes of scratch memory a worker needs while it runs tasks, an `index`, or null for none.",
