@@ -8,8 +8,8 @@
 // CHECK: gpu.func @softmax(%[[X:[a-z0-9]*]]: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias, llvm.readonly},
 // CHECK-SAME: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[N:[a-z0-9]*]]: i64, %{{[a-z0-9]*}}: i64,
 // CHECK-SAME: %[[TASKS:[a-z0-9]*]]: i64) kernel attributes
-// CHECK-SAME: known_block_size = array<i32: 32, 1, 1>
-// CHECK-SAME: moe.launch = {resident_blocks = false, shared_bytes = 0 : i64, threads = 32 : i64}
+// CHECK-SAME: known_block_size = array<i32: 64, 1, 1>
+// CHECK-SAME: moe.launch = {resident_blocks = false, shared_bytes = 0 : i64, threads = 64 : i64}
 // CHECK: %[[GENERIC:.*]] = llvm.addrspacecast %[[X]]
 // CHECK: llvm.insertvalue %[[N]], %{{.*}}[3, 0]
 // CHECK: builtin.unrealized_conversion_cast %{{.*}} to memref<?x8xf32>
@@ -26,6 +26,11 @@ step.kernel @softmax(%x: tensor<?x8xf32>) {
 // CHECK-SAME: llvm.readonly}, %{{[a-z0-9]*}}: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[BITS:[a-z0-9]*]]: i64
 // CHECK: %[[LOW:.*]] = arith.trunci %[[BITS]] : i64 to i32
 // CHECK: arith.bitcast %[[LOW]] : i32 to f32
+// A task is one element.
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-NOT: scf.for
+// CHECK: arith.mulf
 step.kernel @scaled(%x: tensor<4xf32>, %s: f32) {
   %e = tensor.empty() : tensor<4xf32>
   %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
