@@ -120,7 +120,8 @@ TEST_F(ToolsTest, RunCountsOnTheEmulatedGpu) {
   EXPECT_TRUE(std::regex_search(out, std::regex("kernel add\n  launches +1\n  blocks +2\n"))) << out;
   EXPECT_TRUE(std::regex_search(out, std::regex("\n  instructions +[1-9]"))) << out;
   ASSERT_EQ(runModel("FOLDER/add.moe --device=emu:sm_80 --counters --json" + inputs), 0) << error;
-  EXPECT_HAS(out, "{\"kernels\":[{\"kernel\":\"add\",\"launches\":1,\"blocks\":2,\"weight_bytes_needed\":0,"
+  EXPECT_HAS(out, "{\"kernels\":[{\"kernel\":\"add\",\"launches\":1,\"blocks\":2,\"weight_bytes_needed\":0,\"weight_"
+                  "bytes_ratio\":null,"
                   "\"instructions\":");
 }
 #endif

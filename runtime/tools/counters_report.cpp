@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
+#include <limits>
 
 namespace moert::tools {
 
@@ -37,6 +39,14 @@ void CountersReport::record(const moert_trace_dispatch_t &dispatch) {
   }
 }
 
+double CountersReport::getWeightRatio(const Kernel &kernel) {
+  const auto fetched = std::find_if(kernel.counters.begin(), kernel.counters.end(),
+                                    [](const auto &entry) { return entry.first == "weight_unique_read_bytes"; });
+  if (fetched == kernel.counters.end() || kernel.weightBytes == 0)
+    return std::numeric_limits<double>::quiet_NaN();
+  return static_cast<double>(fetched->second) / static_cast<double>(kernel.weightBytes);
+}
+
 std::string CountersReport::toText() const {
   std::string text;
   char line[160];
@@ -49,6 +59,10 @@ std::string CountersReport::toText() const {
     append("launches", kernel.launches);
     append("blocks", kernel.blocks);
     append("weight_bytes_needed", kernel.weightBytes);
+    if (const double ratio = getWeightRatio(kernel); !std::isnan(ratio)) {
+      std::snprintf(line, sizeof(line), "  %-40s %18.3f\n", "weight_bytes_ratio", ratio);
+      text += line;
+    }
     for (const auto &[counter, value] : kernel.counters)
       if (value)
         append(counter.c_str(), value);
@@ -61,7 +75,7 @@ std::string CountersReport::toJson() const {
   json.beginObject().key("kernels").beginArray();
   for (const auto &[name, kernel] : kernels) {
     json.beginObject().member("kernel", name).member("launches", kernel.launches).member("blocks", kernel.blocks);
-    json.member("weight_bytes_needed", kernel.weightBytes);
+    json.member("weight_bytes_needed", kernel.weightBytes).member("weight_bytes_ratio", getWeightRatio(kernel));
     for (const auto &[counter, value] : kernel.counters)
       json.member(counter, value);
     json.endObject();

@@ -22,6 +22,8 @@ private:
   };
 
   void record(const moert_trace_dispatch_t &dispatch);
+  // Bytes of weights fetched for each byte needed; NaN where that means nothing.
+  static double getWeightRatio(const Kernel &kernel);
 
   WeightUse weights;
   std::map<std::string, Kernel> kernels;

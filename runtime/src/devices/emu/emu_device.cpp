@@ -158,8 +158,12 @@ Status EmuDevice::launch(const Launch &launch, LaunchTrace *trace) {
   if (result.ok())
     return Status::success();
   const moert_status_t code = result.getCode() == MOERT_OUT_OF_MEMORY ? MOERT_OUT_OF_MEMORY : MOERT_RUN_FAILED;
-  return failure(code, describeLaunch(launch, program->getArtifact().kernels[launch.kernel].name), ": ",
-                 result.getMessage());
+  // The emulator names the entry, which says no more than the kernel.
+  std::string_view message = result.getMessage();
+  const std::string entry = "kernel '" + variant->entries[launch.kernel].name + "'";
+  if (message.starts_with(entry))
+    message.remove_prefix(std::min(entry.size() + 2, message.size()));
+  return failure(code, describeLaunch(launch, program->getArtifact().kernels[launch.kernel].name), ": ", message);
 }
 
 Status EmuDevice::run(const Launch &launch, uint64_t workspace) {
