@@ -116,6 +116,16 @@ TEST_F(CallTest, ModuleVariables) {
   expectRefused(".global .b32 a; .global .b32 a;\n", "", "variable 'a' is declared twice");
 }
 
+TEST_F(CallTest, AddressesOfParameters) {
+  std::vector<uint32_t> results;
+  const std::string body =
+      "mov.b64 %d1, k_param_0; cvta.param.u64 %d2, %d1; ld.b64 %d3, [%d2]; sub.s64 %d4, %d3, %in0;\n"
+      "cvt.u32.u64 %r1, %d4; add.s32 %r1, %r1, 3;";
+  const Status status = run("", body, results);
+  ASSERT_TRUE(status.ok()) << status.getMessage();
+  EXPECT_EQ(results, std::vector<uint32_t>(32, 3));
+}
+
 TEST_F(CallTest, BranchTables) {
   const std::string body =
       "and.b32 %r2, %r0, 3; bra $go;\n$one: mov.b32 %r1, 11; bra $end;\n$two: mov.b32 %r1, 22; bra $end;\n"

@@ -77,7 +77,7 @@ TEST(LoadTest, Operands) {
   expectBodyRefused("ld.param.b64 %d1, [k_param_0+8];", "8 bytes at offset 8 of a parameter of 8");
   expectBodyRefused("st.param.b32 [k_param_0], %r1;", "expected the address of a parameter by name");
   expectBodyRefused("ld.global.v2.b32 {%r1, %d2}, [%d1];", "registers of different sizes in a vector");
-  expectBodyRefused("mov.b64 %d1, k_param_0;", "address of 'k_param_0' is not known here");
+  expectBodyRefused("mov.b16 %h1, k_param_0;", "an address in .b16");
   expectBodyRefused("mov.b64 {%r1, %r2, %r3}, %d1;", "a vector of 3 is not known here");
   expectBodyRefused("mov.b32 %r1;", "expected two operands");
   expectBodyRefused("bra nowhere;", "expected a label");

@@ -35,6 +35,7 @@ constexpr SpecialRow specialRegisters[] = {
     {"%smid", SpecialRegister::Smid, 4},
     {"%nsmid", SpecialRegister::Nsmid, 4},
     {"%gridid", SpecialRegister::Gridid, 8},
+    {"%gridid", SpecialRegister::Gridid, 4}, // of old
     {"%dynamic_smem_size", SpecialRegister::DynamicSharedBytes, 4},
     {"%total_smem_size", SpecialRegister::TotalSharedBytes, 4},
 };

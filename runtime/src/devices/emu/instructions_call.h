@@ -1,4 +1,4 @@
-// The beginning of a function that has been put in place of a call.
+// What kernels and functions begin with that no text says.
 #pragma once
 #include "devices/emu/instruction.h"
 
@@ -12,5 +12,12 @@ struct CalledFrame {
   uint32_t line;
 };
 Instruction makeEntry(const CalledFrame &frame);
+
+// A parameter of the kernel, `bytes` from `offset` on, whose address is taken: each lane has a copy in local memory.
+struct ParameterCopy {
+  uint64_t offset, bytes, localAddress;
+  uint32_t line;
+};
+Instruction makeParameterCopy(const ParameterCopy &copy);
 
 } // namespace moert::emu

@@ -1,4 +1,4 @@
-// bra, ret, exit and trap. Semantics as documented; not validated on hardware.
+// bra, ret, exit and trap.
 #include "devices/emu/lanewise.h"
 
 namespace moert::emu {

@@ -123,9 +123,10 @@ Status decodeMove(Decoder &decoder) {
     }
     return decoder.takeSource(type);
   }
-  if (variable->space == VariableSpace::KernelParameter || getBytes(type) < 4)
-    return decoder.refuse("address of '", source.name, "' is not known here");
-  decoder.addSlot(decoder.getNames().getConstant(variable->address + source.bits, getBytes(type)));
+  if (getBytes(type) < 4)
+    return decoder.refuse("an address in .", getName(type));
+  const uint64_t address = variable->space == VariableSpace::KernelParameter ? variable->localCopy : variable->address;
+  decoder.addSlot(decoder.getNames().getConstant(address + source.bits, getBytes(type)));
   decoder.skip();
   return Status::success();
 }
@@ -146,7 +147,7 @@ Status decodeConvertAddress(Decoder &decoder) {
     decoder.get().execute = selectConvertAddress<0>(toSpace);
   else if (decoder.accept("shared") || decoder.accept("shared::cta"))
     decoder.get().execute = selectConvertAddress<sharedWindow>(toSpace);
-  else if (decoder.accept("local"))
+  else if (decoder.accept("local") || decoder.accept("param"))
     decoder.get().execute = selectConvertAddress<localWindow>(toSpace);
   else
     return decoder.refuse("expected '.global', '.const', '.shared' or '.local'");

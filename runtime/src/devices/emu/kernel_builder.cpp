@@ -71,6 +71,12 @@ void KernelBuilder::visitReachable() {
       }
 }
 
+bool KernelBuilder::isAddressTaken(std::string_view parameter) const {
+  return std::any_of(syntax.instructions.begin(), syntax.instructions.end(), [&](const InstructionSyntax &instruction) {
+    return instruction.opcode == "mov" && instruction.operands.size() == 2 && instruction.operands[1].name == parameter;
+  });
+}
+
 Status KernelBuilder::addParameter(const VariableSyntax &parameter, Names &names) {
   uint64_t alignment, bytes;
   MOERT_TRY(measureVariable(parameter, alignment, bytes));
@@ -81,7 +87,14 @@ Status KernelBuilder::addParameter(const VariableSyntax &parameter, Names &names
   kernel.parameterBytes = static_cast<uint32_t>(offset + bytes);
   kernel.parameters.push_back(
       {std::string(parameter.name), static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)});
-  return names.addVariable(parameter, {VariableSpace::KernelParameter, offset, bytes});
+  Variable variable = {VariableSpace::KernelParameter, offset, bytes};
+  if (isAddressTaken(parameter.name)) {
+    Variable copy;
+    MOERT_TRY(place(parameter, copy));
+    variable.localCopy = copy.address;
+    parameterCopies.push_back(makeParameterCopy({offset, bytes, copy.address, parameter.line}));
+  }
+  return names.addVariable(parameter, variable);
 }
 
 Status KernelBuilder::place(const VariableSyntax &variable, Variable &placed) {
@@ -167,7 +180,9 @@ Status KernelBuilder::expand(Instance &instance) {
   const uint32_t firstRegister = kernel.registerCount;
   const uint64_t firstLocal = kernel.localBytes;
   MOERT_TRY(declare(instance));
-  if (!instance.isKernel)
+  if (instance.isKernel)
+    kernel.code = parameterCopies;
+  else
     kernel.code.push_back(makeEntry({firstRegister, kernel.registerCount, variablesBase + firstLocal,
                                      kernel.localBytes - firstLocal, function.line}));
   for (const InstructionSyntax &instruction : function.instructions) {

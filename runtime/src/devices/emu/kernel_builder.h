@@ -26,6 +26,7 @@ private:
     std::vector<uint32_t> branches;
   };
 
+  bool isAddressTaken(std::string_view parameter) const;
   Status addParameter(const VariableSyntax &parameter, Names &names);
   Status place(const VariableSyntax &syntax, Variable &variable);
   Status placeShared();
@@ -49,6 +50,7 @@ private:
   std::vector<const FunctionSyntax *> reachable; // this kernel and what it calls
   std::unordered_set<std::string_view> used;     // names in their instructions
   std::unordered_map<const VariableSyntax *, Variable> shared;
+  std::vector<Instruction> parameterCopies;        // what the kernel begins with
   std::vector<const FunctionSyntax *> activeCalls; // what is being put in place, outermost first
 };
 

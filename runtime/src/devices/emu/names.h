@@ -16,6 +16,8 @@ struct Variable {
   VariableSpace space;
   // Relative to the window of its space, or to the first parameter of the kernel.
   uint64_t address, bytes;
+  // Where a parameter of a kernel whose address is taken is copied to, in local memory; 0: nowhere.
+  uint64_t localCopy = 0;
 };
 
 // Variables that every function of a module sees.

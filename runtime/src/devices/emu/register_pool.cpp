@@ -17,7 +17,7 @@ Slot RegisterPool::getConstant(uint64_t bits, uint32_t bytes) {
 }
 
 Slot RegisterPool::getSpecial(SpecialRegister special, uint32_t bytes) {
-  const auto [known, isNew] = specials.try_emplace(special, 0);
+  const auto [known, isNew] = specials.try_emplace({special, bytes}, 0);
   if (isNew)
     known->second = addConstant({ConstantRegister::Kind::Special, special, static_cast<uint8_t>(bytes), 0, 0});
   return known->second;

@@ -24,7 +24,7 @@ private:
 
   Kernel &kernel;
   std::map<std::pair<uint64_t, uint32_t>, Slot> constants;
-  std::map<SpecialRegister, Slot> specials;
+  std::map<std::pair<SpecialRegister, uint32_t>, Slot> specials;
   Slot sink = noSlot, carry = noSlot;
 };
 
