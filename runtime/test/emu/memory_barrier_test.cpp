@@ -90,6 +90,16 @@ TEST_F(MemoryBarrierTest, CopiesArrive) {
       }
 }
 
+// An arrival behind copies says nothing about copies begun later.
+TEST_F(MemoryBarrierTest, LaterCopiesDoNotArrive) {
+  const std::string copy = "mad.wide.u32 %d6, %r0, 16, %in0; cp.async.cg.shared.global [%d4], [%d6], 16;\n";
+  expectFault(initialise("64") + copy + "cp.async.mbarrier.arrive.noinc.shared.b64 [%d1]; cp.async.wait_all;\n" + copy +
+                  "mov.b32 %r3, 0;\n"
+                  "again: mbarrier.test_wait.parity.shared.b64 %p2, [%d1], %r3; @!%p2 bra again;\n"
+                  "ld.shared.b32 %r1, [%d4];",
+              64, "race: read of shared address");
+}
+
 TEST_F(MemoryBarrierTest, CountsAndDrops) {
   const std::string body = initialise("33") +
                            "mbarrier.arrive.noComplete.shared.b64 %d5, [%d1], 1; setp.ne.b32 %p3, %r0, 5;\n"
