@@ -1,5 +1,5 @@
-// The launch of a grouped product, on the host: tiles of 32 rows, or higher ones where there are many rows. Every expert
-// with rows starts a tile; each goes with the two blocks of columns.
+// The launch of a grouped product, on the host: tiles of 32 rows, or higher ones where there are many rows. Every
+// expert with rows starts a tile; each goes with the two blocks of columns.
 // RUN: moe-opt %s --moe-form-kernels="gpu=sm_80" | FileCheck %s --check-prefix=LAUNCH
 // RUN: moe-opt %s --moe-form-kernels="gpu=sm_80" --moe-emit-gpu-kernels | FileCheck %s
 

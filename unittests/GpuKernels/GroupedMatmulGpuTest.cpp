@@ -165,8 +165,9 @@ TEST_P(GroupedMatmulGpu, AgreesWithReference) {
     SmallVector<HostTensor> inputs = problem.inputs(tokens, 1 + tokens);
     HostTensor expected = evaluateReference(*context, problem.text(), inputs), actual;
     for (uint64_t seed : {0, 1}) {
-      // One block after the other, then all in turns.
+      // One block after the other and copies that land late, then all in turns and copies that land at any time.
       runner.options.residentTogether = seed != 0;
+      runner.options.copyOrder = seed ? moert::emu::CopyOrder::Random : moert::emu::CopyOrder::Latest;
       uint32_t status;
       moert::Status launched = runner.run(inputs, seed, actual, status);
       ASSERT_TRUE(launched.ok()) << tokens << " tokens: " << launched.getMessage();
