@@ -54,6 +54,8 @@ Values addPairs(const KernelBuilder &kernel, ValueRange vectors, ArrayRef<int64_
 Value sumEach(const KernelBuilder &kernel, Values vectors) {
   constexpr int64_t kPart = 4;
   int64_t lanes = kernel.lanes, parts = lanes / kPart;
+  if (lanes == 1)
+    return vectors[0];
   SmallVector<int64_t> first, second;
   for (int64_t part = 0; part < lanes; part += kPart)
     for (int64_t i : {0, 1}) {
@@ -423,8 +425,9 @@ struct AttentionKernel : step::KernelOpInterface::ExternalModel<AttentionKernel,
       if (!isBooleanMask && failed(verifyFloatKernel(op, element)))
         return failure();
     }
-    if (context.vectorLanes > kScorePadding || context.vectorLanes % 4 != 0)
-      return op->emitOpError("has no kernel for vectors of ") << context.vectorLanes << " lanes, expected 4, 8 or 16";
+    if (context.vectorLanes > kScorePadding || (context.vectorLanes % 4 != 0 && context.vectorLanes != 1))
+      return op->emitOpError("has no kernel for vectors of ")
+             << context.vectorLanes << " lanes, expected 1, 4, 8 or 16";
     KernelBuilder kernel(builder, loc, context);
     AttentionEmitter(attention, kernel, context.vectorRegisters, operands, results[0]).emit(begin, end);
     return success();

@@ -35,7 +35,7 @@ func.func @attention(%q: tensor<1x2x?x8xf32>, %m: tensor<1x1x?x?xf64>) -> tensor
 // -----
 
 func.func @lanes(%q: tensor<1x2x?x8xf32>) -> tensor<1x2x?x8xf32> {
-  // expected-error @below {{'nn.attention' op has no kernel for vectors of 32 lanes, expected 4, 8 or 16}}
+  // expected-error @below {{'nn.attention' op has no kernel for vectors of 32 lanes, expected 1, 4, 8 or 16}}
   %0 = nn.attention %q, %q, %q scale 1.0
     : (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>) -> tensor<1x2x?x8xf32>
   return %0 : tensor<1x2x?x8xf32>
