@@ -2,6 +2,7 @@
 
 #include "ProgramEncoder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -61,14 +62,17 @@ public:
   Encoder(const llvm::StringMap<uint32_t> &kernels, Pools &pools) : kernels(kernels), pools(pools) {}
 
   FailureOr<EncodedProgram> run(step::ProgramOp program) {
-    if (!program.getBody().hasOneBlock())
-      return program.emitOpError("expected one block");
-    Block &block = program.getBody().front();
-    for (BlockArgument argument : block.getArguments())
-      number(argument);
-    for (Operation &op : block)
-      if (failed(encode(&op)))
-        return failure();
+    for (Block &block : program.getBody())
+      for (BlockArgument argument : block.getArguments())
+        number(argument);
+    for (Block &block : program.getBody()) {
+      starts[&block] = encoded.words.size();
+      for (Operation &op : block)
+        if (failed(encode(&op)))
+          return failure();
+    }
+    for (auto [word, block] : jumps)
+      encoded.words[word] = starts.lookup(block);
     encoded.header = {registerCount, slotCount, static_cast<uint32_t>(encoded.words.size()), 0};
     return std::move(encoded);
   }
@@ -107,7 +111,7 @@ private:
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case<arith::ConstantOp, arith::SelectOp, arith::ExtUIOp, step::InputDimOp, step::AllocOp, step::OutputOp,
               step::FreeOp, step::AliasOp, step::LoadOp, step::StoreOp, step::CopyOp, step::LaunchOp, step::CheckOp,
-              step::RoutingOp, step::StateOp, step::ReturnOp>([&](auto typed) {
+              step::RoutingOp, step::StateOp, step::ReturnOp, cf::BranchOp, cf::CondBranchOp>([&](auto typed) {
           visit(typed);
           return success();
         })
@@ -140,15 +144,17 @@ private:
     emit(MOERT_STEP_LOAD, {number(op), use(op.getSlot()), use(op.getIndex()), registerType(op.getElementType())});
   }
   void visit(step::StoreOp op) {
-    emit(MOERT_STEP_STORE, {use(op.getSlot()), use(op.getIndex()), use(op.getValue()), registerType(op.getElementType())});
+    emit(MOERT_STEP_STORE,
+         {use(op.getSlot()), use(op.getIndex()), use(op.getValue()), registerType(op.getElementType())});
   }
   void visit(step::CopyOp op) {
     emit(MOERT_STEP_COPY, {use(op.getDestination()), use(op.getDestinationOffset()), use(op.getSource()),
                            use(op.getSourceOffset()), use(op.getBytes())});
   }
   void visit(step::LaunchOp op) {
-    SmallVector<uint32_t> operands = {kernels.lookup(op.getKernel()), use(op.getGrid()), use(op.getWork()),
-                                      use(op.getScratch()), useOrZero(op.getBlocks()), useOrZero(op.getWorkspace())};
+    SmallVector<uint32_t> operands = {
+        kernels.lookup(op.getKernel()), use(op.getGrid()),         use(op.getWork()),
+        use(op.getScratch()),           useOrZero(op.getBlocks()), useOrZero(op.getWorkspace())};
     pushString(operands, op.getLabel());
     operands.append({static_cast<uint32_t>(op.getSlots().size()), static_cast<uint32_t>(op.getScalars().size())});
     for (Value value : llvm::concat<Value>(SmallVector<Value>(op.getSlots()), SmallVector<Value>(op.getScalars())))
@@ -161,19 +167,55 @@ private:
     emit(MOERT_STEP_CHECK, operands);
   }
   void visit(step::RoutingOp op) {
-    emit(MOERT_STEP_ROUTING, {static_cast<uint32_t>(op.getLayer()), use(op.getExperts()), use(op.getGates()),
-                              use(op.getTokens())});
+    emit(MOERT_STEP_ROUTING,
+         {static_cast<uint32_t>(op.getLayer()), use(op.getExperts()), use(op.getGates()), use(op.getTokens())});
   }
   void visit(step::StateOp op) {
     uint32_t length = use(op.getLength());
-    emit(MOERT_STEP_STATE, {number(op.getSlot()), number(op.getCapacity()), static_cast<uint32_t>(op.getState()), length});
+    emit(MOERT_STEP_STATE,
+         {number(op.getSlot()), number(op.getCapacity()), static_cast<uint32_t>(op.getState()), length});
   }
   void visit(step::ReturnOp) { emit(MOERT_STEP_RETURN, {}); }
+
+  void emitJump(uint32_t opcode, SmallVector<uint32_t> operands, Block *target) {
+    operands.push_back(0);
+    emit(opcode, operands);
+    jumps.push_back({encoded.words.size() - 1, target});
+  }
+  void copyRegister(uint32_t target, uint32_t source) {
+    emit(MOERT_STEP_BINARY, {target, source, useOrZero({}), MOERT_BINARY_ADD});
+  }
+  // All operands are read before an argument is written, which may be one of them. A slot gives up what it owns.
+  void visit(cf::BranchOp op) {
+    SmallVector<std::pair<uint32_t, uint32_t>> copies;
+    for (auto [operand, argument] : llvm::zip_equal(op.getDestOperands(), op.getDest()->getArguments())) {
+      if (isa<step::SlotType>(operand.getType())) {
+        emit(MOERT_STEP_MOVE, {use(argument), use(operand)});
+        continue;
+      }
+      uint32_t between = registerCount++;
+      copyRegister(between, use(operand));
+      copies.push_back({use(argument), between});
+    }
+    for (auto [target, source] : copies)
+      copyRegister(target, source);
+    if (op.getDest() != op->getBlock()->getNextNode())
+      emitJump(MOERT_STEP_JUMP, {}, op.getDest());
+  }
+  void visit(cf::CondBranchOp op) {
+    assert(op.getTrueDestOperands().empty() && op.getFalseDestOperands().empty() && "only branches pass values");
+    emitJump(MOERT_STEP_JUMP_IF_ZERO, {use(op.getCondition())}, op.getFalseDest());
+    if (op.getTrueDest() != op->getBlock()->getNextNode())
+      emitJump(MOERT_STEP_JUMP, {}, op.getTrueDest());
+  }
 
   const llvm::StringMap<uint32_t> &kernels;
   Pools &pools;
   EncodedProgram encoded;
   DenseMap<Value, uint32_t> numbers;
+  DenseMap<Block *, uint32_t> starts;
+  /// Words that take the start of a block.
+  SmallVector<std::pair<size_t, Block *>> jumps;
   uint32_t registerCount = 0, slotCount = 0;
   std::optional<uint32_t> zero;
 };

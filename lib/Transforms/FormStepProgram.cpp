@@ -1,5 +1,7 @@
 //===- FormStepProgram.cpp - the host function becomes a step program -------===//
 
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Dialect/Step/Step.h"
 #include "moec/Transforms/Passes.h"
@@ -30,9 +32,8 @@ public:
     if (!function.getBody().hasOneBlock())
       return function.emitOpError("expected one block on the host side");
     createProgram();
-    for (Operation &op : function.getBody().front())
-      if (failed(convert(&op)))
-        return failure();
+    if (failed(convertBlock(function.getBody().front())))
+      return failure();
     eraseUnusedRegisters();
     return success();
   }
@@ -127,13 +128,21 @@ private:
 
   //===--- Ops ------------------------------------------------------------===//
 
+  LogicalResult convertBlock(Block &block) {
+    for (Operation &op : block)
+      if (!isa<scf::YieldOp, scf::ConditionOp>(op) && failed(convert(&op)))
+        return failure();
+    return success();
+  }
+
   LogicalResult convert(Operation *op) {
     loc = op->getLoc();
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case<arith::ConstantOp, arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp, arith::ExtUIOp,
               arith::TruncIOp, arith::SelectOp, arith::CmpIOp, tensor::DimOp, tensor::ExtractOp, tensor::FromElementsOp,
               tensor::CastOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::EmptyOp, moe::LoadWeightOp,
-              step::DispatchOp, step::CheckOp, step::RoutingOp, step::StateBufferOp, func::ReturnOp>([&](auto typed) { return visit(typed); })
+              step::DispatchOp, step::CheckOp, step::RoutingOp, step::StateBufferOp, func::ReturnOp, scf::IfOp,
+              scf::WhileOp>([&](auto typed) { return visit(typed); })
         .Default([&](Operation *) { return convertArithmetic(op); });
   }
 
@@ -208,7 +217,11 @@ private:
     return success();
   }
   LogicalResult visit(arith::SelectOp op) {
-    Value bit = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, reg(op.getCondition()), constant(0));
+    if (isa<RankedTensorType>(op.getType()))
+      return choose(
+          op.getCondition(), op->getResults(), [&] { return SmallVector<Value>{op.getTrueValue()}; },
+          [&] { return SmallVector<Value>{op.getFalseValue()}; });
+    Value bit = isSet(op.getCondition());
     registers[op] = arith::SelectOp::create(builder, loc, bit, reg(op.getTrueValue()), reg(op.getFalseValue()));
     return success();
   }
@@ -331,11 +344,139 @@ private:
       if (writtenOutputs.contains(index) || statesInPlace.contains(index))
         continue;
       Buffer &buffer = buffers[value];
-      Value output = step::OutputOp::create(builder, loc, step::SlotType::get(builder.getContext()), index, buffer.shape);
+      Value output =
+          step::OutputOp::create(builder, loc, step::SlotType::get(builder.getContext()), index, buffer.shape);
       step::CopyOp::create(builder, loc, output, constant(0), buffer.slot, constant(0),
                            byteSize(value.getType(), buffer.shape));
     }
     step::ReturnOp::create(builder, loc);
+    return success();
+  }
+
+  //===--- Control flow ---------------------------------------------------===//
+
+  Value isSet(Value condition) {
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, reg(condition), constant(0));
+  }
+
+  /// What crosses a join: registers of scalars, for a tensor its slot and dynamic extents.
+  SmallVector<Type> crossingTypes(TypeRange types) {
+    SmallVector<Type> result;
+    for (Type type : types) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      result.push_back(tensor ? Type(step::SlotType::get(builder.getContext())) : i64);
+      result.append(tensor ? tensor.getNumDynamicDims() : 0, i64);
+    }
+    return result;
+  }
+
+  /// A tensor crosses in memory of its own, which the join takes over.
+  SmallVector<Value> crossing(ValueRange values, TypeRange types) {
+    SmallVector<Value> result;
+    for (auto [value, type] : llvm::zip_equal(values, types)) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor) {
+        result.push_back(reg(value));
+        continue;
+      }
+      Buffer buffer = buffers[value];
+      Value bytes = byteSize(type, buffer.shape);
+      Value copy = step::AllocOp::create(builder, loc, step::SlotType::get(builder.getContext()), bytes);
+      step::CopyOp::create(builder, loc, copy, constant(0), buffer.slot, constant(0), bytes);
+      result.push_back(copy);
+      for (auto [axis, extent] : llvm::enumerate(buffer.shape))
+        if (tensor.isDynamicDim(axis))
+          result.push_back(extent);
+    }
+    return result;
+  }
+
+  /// Makes `values` what the arguments of a join hold.
+  void bindCrossing(ValueRange values, ValueRange arguments) {
+    for (Value value : values) {
+      Value first = arguments.front();
+      arguments = arguments.drop_front();
+      auto tensor = dyn_cast<RankedTensorType>(value.getType());
+      if (!tensor) {
+        registers[value] = first;
+        continue;
+      }
+      Buffer buffer = {first, {}};
+      for (int64_t extent : tensor.getShape()) {
+        buffer.shape.push_back(ShapedType::isDynamic(extent) ? arguments.front() : constant(extent));
+        arguments = arguments.drop_front(ShapedType::isDynamic(extent));
+      }
+      buffers[value] = buffer;
+    }
+  }
+
+  Block *addBlock(TypeRange types = {}) {
+    auto *block = new Block();
+    program.getBody().push_back(block);
+    block->addArguments(types, SmallVector<Location>(types.size(), loc));
+    return block;
+  }
+
+  using Side = function_ref<FailureOr<SmallVector<Value>>()>;
+
+  /// `results` are what `yes` gives if the condition holds, else what `no` gives.
+  LogicalResult choose(Value condition, ValueRange results, Side yes, Side no) {
+    Value bit = isSet(condition);
+    Block *blocks[] = {addBlock(), addBlock()};
+    Side sides[] = {yes, no};
+    Block *join = addBlock(crossingTypes(results.getTypes()));
+    cf::CondBranchOp::create(builder, loc, bit, blocks[0], blocks[1]);
+    for (auto [block, side] : llvm::zip_equal(blocks, sides)) {
+      builder.setInsertionPointToEnd(block);
+      FailureOr<SmallVector<Value>> values = side();
+      if (failed(values))
+        return failure();
+      cf::BranchOp::create(builder, loc, join, crossing(*values, results.getTypes()));
+    }
+    builder.setInsertionPointToEnd(join);
+    bindCrossing(results, join->getArguments());
+    return success();
+  }
+
+  LogicalResult visit(scf::IfOp op) {
+    auto convertRegion = [&](Region &region) -> FailureOr<SmallVector<Value>> {
+      if (region.empty())
+        return SmallVector<Value>();
+      if (failed(convertBlock(region.front())))
+        return failure();
+      return SmallVector<Value>(region.front().getTerminator()->getOperands());
+    };
+    return choose(
+        op.getCondition(), op.getResults(), [&] { return convertRegion(op.getThenRegion()); },
+        [&] { return convertRegion(op.getElseRegion()); });
+  }
+
+  LogicalResult visit(scf::WhileOp op) {
+    TypeRange types = op.getInits().getTypes();
+    Block *header = addBlock(crossingTypes(types));
+    cf::BranchOp::create(builder, loc, header, crossing(op.getInits(), types));
+    builder.setInsertionPointToEnd(header);
+    bindCrossing(op.getBeforeArguments(), header->getArguments());
+    if (failed(convertBlock(*op.getBeforeBody())))
+      return failure();
+    auto forward = [&](ValueRange targets) {
+      for (auto [target, source] : llvm::zip_equal(targets, op.getConditionOp().getArgs())) {
+        if (isa<RankedTensorType>(target.getType()))
+          buffers[target] = Buffer(buffers[source]);
+        else
+          registers[target] = reg(source);
+      }
+    };
+    forward(op.getAfterArguments());
+    forward(op.getResults());
+    Value bit = isSet(op.getConditionOp().getCondition());
+    Block *body = addBlock(), *behind = addBlock();
+    cf::CondBranchOp::create(builder, loc, bit, body, behind);
+    builder.setInsertionPointToEnd(body);
+    if (failed(convertBlock(*op.getAfterBody())))
+      return failure();
+    cf::BranchOp::create(builder, loc, header, crossing(op.getYieldOp().getOperands(), types));
+    builder.setInsertionPointToEnd(behind);
     return success();
   }
 
@@ -357,9 +498,10 @@ private:
   }
 
   void eraseUnusedRegisters() {
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(program.getBody().front())))
-      if (isOpTriviallyDead(&op))
-        op.erase();
+    for (Block &block : llvm::reverse(program.getBody()))
+      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+        if (isOpTriviallyDead(&op))
+          op.erase();
   }
 
   func::FuncOp function;

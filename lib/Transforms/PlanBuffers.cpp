@@ -13,13 +13,17 @@ using namespace moec;
 
 namespace {
 
-/// The last op of the block that uses `slot` or an alias of it.
+/// The last op of the block that uses `slot` or an alias of it; null if another block does, or takes it over.
 Operation *lastUse(Value slot, Operation *latest) {
   for (Operation *user : slot.getUsers()) {
+    if (user->getBlock() != latest->getBlock() || user->hasTrait<OpTrait::IsTerminator>())
+      return nullptr;
     if (latest->isBeforeInBlock(user))
       latest = user;
     if (auto alias = dyn_cast<step::AliasOp>(user))
       latest = lastUse(alias.getSlot(), latest);
+    if (!latest)
+      return nullptr;
   }
   return latest;
 }
@@ -33,8 +37,11 @@ struct PlanBuffers : moec::impl::PlanBuffersBase<PlanBuffers> {
           alloc.erase();
           continue;
         }
+        Operation *last = lastUse(alloc.getSlot(), alloc);
+        if (!last)
+          continue;
         OpBuilder builder(alloc.getContext());
-        builder.setInsertionPointAfter(lastUse(alloc.getSlot(), alloc));
+        builder.setInsertionPointAfter(last);
         step::FreeOp::create(builder, alloc.getLoc(), alloc.getSlot());
       }
     }

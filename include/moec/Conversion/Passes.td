@@ -28,7 +28,8 @@ def ConvertOnnxToLinalg : Pass<"moe-convert-onnx-to-linalg", "::mlir::ModuleOp">
     An operator without a row is an error: `no lowering for Foo-13 at node "/x"`.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
-    "::mlir::tensor::TensorDialect", "::moec::nn::NnDialect", "::moec::step::StepDialect"];
+    "::mlir::tensor::TensorDialect", "::mlir::scf::SCFDialect", "::moec::nn::NnDialect",
+    "::moec::step::StepDialect"];
 }
 
 #endif

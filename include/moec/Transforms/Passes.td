@@ -181,9 +181,10 @@ def FormStepProgram : Pass<"moe-form-step-program", "::mlir::ModuleOp"> {
     a `step.program` of the same name: extents are registers, tensors are slots, views share their source's slot, a
     dispatch result that is returned is written to its output directly. The function stays as a declaration that carries
     the signature. The scalars of a `step.launch` are, per kernel argument, its dynamic extents or the scalar itself,
-    then the dynamic extents of the results.
+    then the dynamic extents of the results. `scf.if` and `scf.while` become blocks: what crosses a join is an argument of
+    its block, a tensor in memory of its own.
   }];
-  let dependentDialects = ["::moec::step::StepDialect"];
+  let dependentDialects = ["::moec::step::StepDialect", "::mlir::cf::ControlFlowDialect"];
 }
 
 def PlanBuffers : Pass<"moe-plan-buffers", "::moec::step::ProgramOp"> {
@@ -229,7 +230,7 @@ def EmitGpuKernels : Pass<"moe-emit-gpu-kernels", "::mlir::ModuleOp"> {
     ```mlir
     gpu.module @sm_80 [#nvvm.target<O = 3, chip = "sm_80", features = "+ptx70">] {
       gpu.func @nn_softmax(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %n: i64, %m: i64, %workspace: !llvm.ptr<1>,
-          %flags: !llvm.ptr<1>, %status: !llvm.ptr<1>, %tasks: i64) kernel attributes {moe.launch = {threads = 32, …}} {
+          %flags: !llvm.ptr<1>, %status: !llvm.ptr<1>, %tasks: i64) kernel attributes {moe.launch = {threads = 64, …}} {
         …
         scf.for %task = %thread to %tasks step %threads {…}
         gpu.return

@@ -1,13 +1,7 @@
 //===- ConvertOnnxToLinalg.cpp - ONNX nodes to linalg, tensor and nn ops ------===//
-//
-// One walk over the function in order. Results of nodes are kept in a map instead of replacing uses, so that a value
-// can stay a list of scalars until someone needs the tensor.
-//
-//===----------------------------------------------------------------------===//
 
-#include "Rows.h"
+#include "FunctionLowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -27,42 +21,13 @@ using namespace moec;
 
 namespace {
 
-class FunctionLowering {
-public:
-  FunctionLowering(func::FuncOp function, const RowTable &table)
-      : function(function), table(table), block(&function.getBody().front()),
-        builder(function.getLoc(), block, block->begin()), emitter(builder, block), values(emitter) {}
-
-  LogicalResult run();
-
-private:
-  void eraseUnusedNodes();
-  LogicalResult bindArguments();
-  LogicalResult lower(Operation *op);
-  LogicalResult lowerNode(onnx::NodeOp node);
-  LogicalResult checkTypes(onnx::NodeOp node, unsigned required);
-  std::optional<ScalarTensor> evaluateScalars(onnx::NodeOp node, Binder &binder);
-  LogicalResult convertOperands(Operation *op);
-  FailureOr<Value> withType(Value tensor, RankedTensorType type, const Twine &what);
-  void bindSignless(Value value);
-  void removeNodes();
-
-  func::FuncOp function;
-  const RowTable &table;
-  Block *block;
-  ImplicitLocOpBuilder builder;
-  TensorEmitter emitter;
-  ValueMap values;
-  SmallVector<UnrealizedConversionCastOp> signlessCasts;
-};
-
 struct ConvertOnnxToLinalg : moec::impl::ConvertOnnxToLinalgBase<ConvertOnnxToLinalg> {
   void runOnOperation() override;
 };
 
 } // namespace
 
-static std::string labelOf(onnx::NodeOp node) {
+std::string moec::labelOf(onnx::NodeOp node) {
   std::string label;
   llvm::raw_string_ostream stream(label);
   if (!node.getDomain().empty())
@@ -155,11 +120,17 @@ std::optional<ScalarTensor> FunctionLowering::evaluateScalars(onnx::NodeOp node,
   return row->evaluate(binder, inputs);
 }
 
+LogicalResult FunctionLowering::refuseNode(onnx::NodeOp node) {
+  return emitError(node.getLoc()) << "no lowering for " << labelOf(node);
+}
+
 LogicalResult FunctionLowering::lowerNode(onnx::NodeOp node) {
   emitter.setNode(node, labelOf(node));
+  if (node->getNumRegions() != 0)
+    return lowerControlFlow(node);
   const Row *row = table.find(node.getDomain(), node.getOpType(), node.getVersion());
   if (!row)
-    return emitError(node.getLoc()) << "no lowering for " << labelOf(node);
+    return refuseNode(node);
   if (failed(checkTypes(node, row->inputs)))
     return failure();
   Binder binder(node, values, emitter);
@@ -202,7 +173,8 @@ LogicalResult FunctionLowering::convertOperands(Operation *op) {
 }
 
 LogicalResult FunctionLowering::lower(Operation *op) {
-  builder.setInsertionPoint(op);
+  if (op->getBlock() == builder.getInsertionBlock() || op->getBlock() == block)
+    builder.setInsertionPoint(op);
   if (auto node = dyn_cast<onnx::NodeOp>(op))
     return lowerNode(node);
   if (isa<onnx::ConstantOp, onnx::AbsentOp, UnrealizedConversionCastOp>(op))

@@ -2,7 +2,7 @@
 //
 // Extents and the elements of scalarised integer tensors are `index` values, those of boolean tensors `i1`. Every
 // operation is folded and numbered: equal expressions are one SSA value, so that equality of extents is mostly equality
-// of values. All code is emitted into one block in order, hence an earlier value always dominates.
+// of values. Code is emitted in order, hence an earlier value dominates; in a region a Scope keeps it so.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_CONVERSION_ONNXTOLINALG_INDEXARITHMETIC_H
@@ -17,6 +17,9 @@
 namespace moec {
 
 class IndexArithmetic {
+  using Key = std::tuple<const void *, int64_t, mlir::Value, mlir::Value, mlir::Value>;
+  using Numbers = llvm::DenseMap<Key, mlir::Value>;
+
 public:
   /// Constants are emitted at the start of `block`, everything else at the insertion point of `builder`.
   IndexArithmetic(mlir::ImplicitLocOpBuilder &builder, mlir::Block *block) : builder(builder), block(block) {}
@@ -63,6 +66,21 @@ public:
   /// total / product(divisors), if that is a product of some of total's factors.
   std::optional<mlir::Value> exactQuotient(mlir::Value total, llvm::ArrayRef<mlir::Value> divisors);
 
+  /// Forgets at its end what was computed and assumed since its begin: values of a region are not there behind it.
+  class Scope {
+  public:
+    explicit Scope(IndexArithmetic &index) : index(index), parents(index.parents), numbers(index.numbers) {}
+    ~Scope() {
+      index.parents = std::move(parents);
+      index.numbers = std::move(numbers);
+    }
+
+  private:
+    IndexArithmetic &index;
+    llvm::DenseMap<mlir::Value, mlir::Value> parents;
+    Numbers numbers;
+  };
+
 private:
   struct Factors {
     int64_t constant = 1;
@@ -79,8 +97,7 @@ private:
   mlir::Value truth[2];
   llvm::DenseMap<mlir::Value, mlir::Value> parents;
   llvm::DenseSet<mlir::Value> nonNegative;
-  using Key = std::tuple<const void *, int64_t, mlir::Value, mlir::Value, mlir::Value>;
-  llvm::DenseMap<Key, mlir::Value> numbers;
+  Numbers numbers;
 };
 
 } // namespace moec

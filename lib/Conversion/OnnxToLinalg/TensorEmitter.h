@@ -105,6 +105,23 @@ public:
   mlir::ImplicitLocOpBuilder &builder;
   IndexArithmetic index;
 
+  /// Forgets at its end what became known since its begin.
+  class Scope {
+  public:
+    explicit Scope(TensorEmitter &emitter)
+        : indexScope(emitter.index), emitter(emitter), checked(emitter.checked), known(emitter.known) {}
+    ~Scope() {
+      emitter.checked = std::move(checked);
+      emitter.known = std::move(known);
+    }
+
+  private:
+    IndexArithmetic::Scope indexScope;
+    TensorEmitter &emitter;
+    llvm::DenseSet<mlir::Value> checked;
+    llvm::DenseMap<mlir::Value, Extents> known;
+  };
+
 private:
   mlir::Value expandOnes(mlir::Value tensor, llvm::ArrayRef<mlir::Value> extents);
   mlir::Value broadcastExtent(llvm::ArrayRef<mlir::Value> extents, bool &decided);

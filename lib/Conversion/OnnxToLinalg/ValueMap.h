@@ -51,6 +51,21 @@ public:
   /// Whether tensors of this type may be taken apart.
   static bool isScalarizable(mlir::Type type);
 
+  /// Forgets at its end what values became since its begin.
+  class Scope {
+  public:
+    explicit Scope(ValueMap &values) : values(values), tensors(values.tensors), scalars(values.scalars) {}
+    ~Scope() {
+      values.tensors = std::move(tensors);
+      values.scalars = std::move(scalars);
+    }
+
+  private:
+    ValueMap &values;
+    llvm::DenseMap<mlir::Value, mlir::Value> tensors;
+    llvm::DenseMap<mlir::Value, ScalarTensor> scalars;
+  };
+
 private:
   mlir::Value materialize(const ScalarTensor &scalars);
 

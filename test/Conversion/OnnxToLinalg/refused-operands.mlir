@@ -322,3 +322,27 @@ func.func @batches(%x: tensor<3x4xf32>, %i: tensor<2x1xi64>) -> tensor<*xf32> {
   %0 = onnx.node "GatherND"(%x, %i) {version = 13 : i64, attrs = {batch_dims = 1 : i64}} : (tensor<3x4xf32>, tensor<2x1xi64>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+func.func @branch_types(%c: tensor<i1>, %x: tensor<8xf32>) -> tensor<*xf32> {
+  // expected-error @+1 {{result 0: the branches give 'tensor<8xf32>' and 'tensor<2x4xf32>'}}
+  %0 = onnx.node "If"(%c) ({
+    onnx.yield %x : tensor<8xf32>
+  }, {
+    %s = onnx.constant dense<[2, 4]> : tensor<2xi64> : tensor<2xi64>
+    %1 = onnx.node "Reshape"(%x, %s) {version = 14 : i64} : (tensor<8xf32>, tensor<2xi64>) -> tensor<2x4xf32>
+    onnx.yield %1 : tensor<2x4xf32>
+  }) {region_names = ["then_branch", "else_branch"], version = 19 : i64} : (tensor<i1>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
+
+// -----
+func.func @condition(%c: tensor<2xi1>, %x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{condition: expected one boolean or integer, found 'tensor<2xi1>'}}
+  %0 = onnx.node "If"(%c) ({
+    onnx.yield %x : tensor<8xf32>
+  }, {
+    onnx.yield %x : tensor<8xf32>
+  }) {region_names = ["then_branch", "else_branch"], version = 19 : i64} : (tensor<2xi1>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
