@@ -31,7 +31,7 @@ bool Region::hasPoison(uint64_t address, uint64_t size) const {
 }
 
 void Region::setPoison(uint64_t address, uint64_t size, uint8_t value) {
-  std::memset(poison.data() + (address - base), value, size);
+  std::fill_n(poison.begin() + static_cast<ptrdiff_t>(address - base), size, value);
 }
 
 void Region::copyFrom(Region &source, uint64_t sourceAddress, uint64_t address, uint64_t size) {
