@@ -126,7 +126,7 @@ static std::optional<MaskAxes> axesThroughView(onnx::NodeOp view, const MaskAxes
   RankedTensorType from = tensorTypeOf(view.getInputs()[0]), to = tensorTypeOf(view.getResult(0));
   if (!from || !to)
     return std::nullopt;
-  if (view.is("Identity") || view.is("Cast"))
+  if (view.is("Identity") || view.is("Cast") || view.is("CastLike"))
     return input;
   if (view.is("Transpose")) {
     SmallVector<int64_t> reversed(llvm::reverse(llvm::seq<int64_t>(input.size())));
@@ -160,7 +160,7 @@ static bool isBool(Value value) { return getElementTypeOrSelf(value.getType()).i
 /// Whether all elements are 0 or 1.
 static bool isZeroOrOne(Value value) {
   onnx::NodeOp node = producer(value);
-  if (node && (isViewNode(node) || node.is("Cast")))
+  if (node && (isViewNode(node) || node.is("Cast") || node.is("CastLike")))
     return isBool(value) || isZeroOrOne(node.getInputs()[0]);
   return isBool(value);
 }
@@ -222,7 +222,7 @@ std::optional<OneHot> raise::matchOneHot(Value value) {
     return std::nullopt;
   if (std::optional<OneHot> base = matchOneHotBase(node))
     return base;
-  if (isViewNode(node) || node.is("Cast")) {
+  if (isViewNode(node) || node.is("Cast") || node.is("CastLike")) {
     std::optional<OneHot> input = matchOneHot(node.getInputs()[0]);
     std::optional<MaskAxes> axes = input ? axesThroughView(node, input->axes) : std::nullopt;
     if (!axes)
@@ -311,7 +311,7 @@ std::optional<ExpertMask> raise::matchExpertMask(Value value) {
       mask.axes.erase(mask.axes.begin() + element->axis);
     return mask;
   }
-  if (!isViewNode(node) && !node.is("Cast"))
+  if (!isViewNode(node) && !node.is("Cast") && !node.is("CastLike"))
     return std::nullopt;
   std::optional<ExpertMask> mask = matchExpertMask(node.getInputs()[0]);
   std::optional<MaskAxes> axes = mask ? axesThroughView(node, mask->axes) : std::nullopt;

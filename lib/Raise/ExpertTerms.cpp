@@ -25,12 +25,31 @@ private:
 };
 } // namespace
 
+/// What is added to rows `index` of `into` before they are put back: `updates` are these rows plus the result. Null if
+/// they are not.
+static Value addedRows(Value updates, Value into, Value index) {
+  onnx::NodeOp add = producer(updates, "Add");
+  Value term;
+  auto isRows = [&](Value operand) {
+    onnx::NodeOp gather = producer(operand);
+    return gather && (gather.is("Gather") || gather.is("GatherND")) && gather.getInputs()[0] == into &&
+           gather.getInt("axis", 0) == 0 && gather.getInt("batch_dims", 0) == 0 &&
+           skipReshapes(gather.getInputs()[1]) == skipReshapes(index);
+  };
+  return add && splitCommutative(add, isRows, term) && !isRows(term) ? term : Value();
+}
+
 /// Whether a partial sum has no use besides the next ones.
 static bool isOnlyAddedTo(Value value) {
   llvm::SmallDenseSet<Operation *> readers;
   for (Operation *user : value.getUsers()) {
     auto node = dyn_cast<onnx::NodeOp>(user);
     if (node && node.is("Shape"))
+      continue;
+    // Rows that are put back where they came from.
+    onnx::NodeOp add = node && (node.is("Gather") || node.is("GatherND")) ? onlyReader(node.getResult(0)) : nullptr;
+    onnx::NodeOp scatter = add && add.is("Add") ? onlyReader(add.getResult(0)) : nullptr;
+    if (scatter && scatter.is("ScatterND") && scatter.getInputs()[0] == value)
       continue;
     // index_add looks at the shape of one row of its target.
     onnx::NodeOp only = node && node.is("Slice") ? onlyReader(node.getResult(0)) : onnx::NodeOp();
@@ -79,7 +98,8 @@ static bool isAsWideAs(Value index, Value updates) {
   return shape && shape.getInputs()[0] == updates;
 }
 
-// ScatterND(sum, index, term, add), ScatterElements(sum, index as wide as the term, term, add or, over zeros, none)
+// ScatterND(sum, index, term, add), ScatterND(sum, index, sum[index] + term), ScatterElements(sum, index as wide as the
+// term, term, add or, over zeros, none)
 bool TermCollector::visitScatter(onnx::NodeOp node) {
   Value into = node.getInputs()[0], index = node.getInputs()[1], updates = node.getInputs()[2];
   RankedTensorType type = tensorTypeOf(into), indexType = tensorTypeOf(index), updateType = tensorTypeOf(updates);
@@ -99,6 +119,11 @@ bool TermCollector::visitScatter(onnx::NodeOp node) {
     // Each row of an Expand is the row it was, or all are the only one; so are those of the index.
     if (onnx::NodeOp expand = producer(updates, "Expand"); expand && reduction == "none")
       updates = expand.getInputs()[0];
+  }
+  if (Value added = reduction == "none" && node.is("ScatterND") ? addedRows(updates, into, index) : Value()) {
+    sum.terms.push_back({.value = added, .tokenIndex = index});
+    visit(into);
+    return true;
   }
   bool overwrites = reduction == "none" && filledWith(into) == 0.0;
   if (reduction != "add" && !overwrites)

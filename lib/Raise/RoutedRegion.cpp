@@ -215,9 +215,13 @@ std::optional<RoutedValue> RoutedRegion::evaluateBinary(onnx::NodeOp node) {
   std::optional<Layout> layout = broadcastLayouts(a->layout, b->layout);
   if (!layout)
     return fail("'" + labelOf(node) + "' pairs different axes");
+  // A bias has fewer axes than the rows it is added to.
   auto features = [&](Value value, const Layout &layout) -> std::optional<Extent> {
     std::optional<unsigned> axis = axisOf(layout, FeatureIndex);
-    return axis ? std::optional((*shapes.extents(value))[*axis]) : std::nullopt;
+    std::optional<ArrayRef<Extent>> extents = shapes.extents(value);
+    size_t fromEnd = axis ? layout.size() - *axis : 0;
+    return axis && extents && fromEnd <= extents->size() ? std::optional((*extents)[extents->size() - fromEnd])
+                                                         : std::nullopt;
   };
   std::optional<Extent> mine = features(first, a->layout), theirs = features(second, b->layout);
   if (mine && theirs && *mine != *theirs)

@@ -147,3 +147,57 @@ func.func @every_expert_hit(%x: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %l: ten
   %v73 = onnx.node "Add"(%v42, %v72) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   return %v73 : tensor<?x4xf32>
 }
+
+// -----
+// Rows that are read, added to and put back.
+// CHECK-LABEL: func.func @index_put
+// CHECK: moe.experts %arg0 routed({{.*}}form = "summed"
+// CHECK-NOT: GatherND
+moe.weight @a0 : tensor<4x8xf32> source(#moe.splat<1.0>)
+moe.weight @a1 : tensor<4x8xf32> source(#moe.splat<1.0>)
+moe.weight @b0 : tensor<8x4xf32> source(#moe.splat<1.0>)
+moe.weight @b1 : tensor<8x4xf32> source(#moe.splat<1.0>)
+func.func @index_put(%x: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x2xf32> {onnx.dims = ["t", ""]}) -> tensor<?x4xf32> {
+  %a0 = moe.load_weight @a0 : tensor<4x8xf32>
+  %a1 = moe.load_weight @a1 : tensor<4x8xf32>
+  %b0 = moe.load_weight @b0 : tensor<8x4xf32>
+  %b1 = moe.load_weight @b1 : tensor<8x4xf32>
+  %c0 = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %c1 = onnx.constant dense<0> : tensor<i64> : tensor<i64>
+  %c2 = onnx.constant dense<0> : tensor<1xi64> : tensor<1xi64>
+  %c3 = onnx.constant dense<1> : tensor<1xi64> : tensor<1xi64>
+  %c4 = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %c5 = onnx.constant dense<1> : tensor<i64> : tensor<i64>
+  %v0, %v1 = onnx.node "TopK"(%l, %c0) {version = 11 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %v2 = onnx.node "Shape"(%x) {version = 15 : i64} : (tensor<?x4xf32>) -> tensor<2xi64>
+  %v3 = onnx.node "ConstantOfShape"(%v2) {version = 9 : i64} : (tensor<2xi64>) -> tensor<?x4xf32>
+  %v4 = onnx.node "Equal"(%v1, %c1) {version = 19 : i64} : (tensor<?x2xi64>, tensor<i64>) -> tensor<?x2xi1>
+  %v5 = onnx.node "NonZero"(%v4) {version = 13 : i64} : (tensor<?x2xi1>) -> tensor<2x?xi64>
+  %v6 = onnx.node "Transpose"(%v5) {version = 13 : i64, attrs = {perm = array<i64: 1, 0>}} : (tensor<2x?xi64>) -> tensor<?x2xi64>
+  %v7 = onnx.node "Slice"(%v6, %c2, %c3, %c3) {version = 13 : i64} : (tensor<?x2xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x1xi64>
+  %v8 = onnx.node "GatherND"(%x, %v7) {version = 13 : i64} : (tensor<?x4xf32>, tensor<?x1xi64>) -> tensor<?x4xf32>
+  %v9 = onnx.node "MatMul"(%v8, %a0) {version = 13 : i64} : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+  %v10 = onnx.node "Relu"(%v9) {version = 14 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v11 = onnx.node "MatMul"(%v10, %b0) {version = 13 : i64} : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %v12 = onnx.node "GatherND"(%v0, %v6) {version = 13 : i64} : (tensor<?x2xf32>, tensor<?x2xi64>) -> tensor<?xf32>
+  %v13 = onnx.node "Unsqueeze"(%v12, %c4) {version = 13 : i64} : (tensor<?xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+  %v14 = onnx.node "Mul"(%v11, %v13) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+  %v15 = onnx.node "GatherND"(%v3, %v7) {version = 13 : i64} : (tensor<?x4xf32>, tensor<?x1xi64>) -> tensor<?x4xf32>
+  %v16 = onnx.node "Add"(%v15, %v14) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %v17 = onnx.node "ScatterND"(%v3, %v7, %v16) {version = 18 : i64} : (tensor<?x4xf32>, tensor<?x1xi64>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %v18 = onnx.node "Equal"(%v1, %c5) {version = 19 : i64} : (tensor<?x2xi64>, tensor<i64>) -> tensor<?x2xi1>
+  %v19 = onnx.node "NonZero"(%v18) {version = 13 : i64} : (tensor<?x2xi1>) -> tensor<2x?xi64>
+  %v20 = onnx.node "Transpose"(%v19) {version = 13 : i64, attrs = {perm = array<i64: 1, 0>}} : (tensor<2x?xi64>) -> tensor<?x2xi64>
+  %v21 = onnx.node "Slice"(%v20, %c2, %c3, %c3) {version = 13 : i64} : (tensor<?x2xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x1xi64>
+  %v22 = onnx.node "GatherND"(%x, %v21) {version = 13 : i64} : (tensor<?x4xf32>, tensor<?x1xi64>) -> tensor<?x4xf32>
+  %v23 = onnx.node "MatMul"(%v22, %a1) {version = 13 : i64} : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+  %v24 = onnx.node "Relu"(%v23) {version = 14 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v25 = onnx.node "MatMul"(%v24, %b1) {version = 13 : i64} : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %v26 = onnx.node "GatherND"(%v0, %v20) {version = 13 : i64} : (tensor<?x2xf32>, tensor<?x2xi64>) -> tensor<?xf32>
+  %v27 = onnx.node "Unsqueeze"(%v26, %c4) {version = 13 : i64} : (tensor<?xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+  %v28 = onnx.node "Mul"(%v25, %v27) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+  %v29 = onnx.node "GatherND"(%v17, %v21) {version = 13 : i64} : (tensor<?x4xf32>, tensor<?x1xi64>) -> tensor<?x4xf32>
+  %v30 = onnx.node "Add"(%v29, %v28) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %v31 = onnx.node "ScatterND"(%v17, %v21, %v30) {version = 18 : i64} : (tensor<?x4xf32>, tensor<?x1xi64>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %v31 : tensor<?x4xf32>
+}

@@ -188,3 +188,43 @@ func.func @stacked(%x: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x2xf
   %v12 = onnx.node "ReduceSum"(%v11, %c0) {version = 13 : i64, attrs = {keepdims = 0 : i64}} : (tensor<?x2x4xf32>, tensor<1xi64>) -> tensor<?x4xf32>
   return %v12 : tensor<?x4xf32>
 }
+
+// -----
+// The gate of an expert as a sum over the slots, by a mask of the type of the tokens.
+// CHECK-LABEL: func.func @masked_sums
+// CHECK: %[[V:.*]]:2 = onnx.node "TopK"
+// CHECK: moe.experts %arg0 routed({{.*}}, %[[V]]#0) {{.*}}form = "summed"
+// CHECK-NOT: ReduceSum
+moe.weight @a0 : tensor<4x8xf32> source(#moe.splat<1.0>)
+moe.weight @a1 : tensor<4x8xf32> source(#moe.splat<1.0>)
+moe.weight @b0 : tensor<8x4xf32> source(#moe.splat<1.0>)
+moe.weight @b1 : tensor<8x4xf32> source(#moe.splat<1.0>)
+func.func @masked_sums(%x: tensor<?x4xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x2xf32> {onnx.dims = ["t", ""]}) -> tensor<?x4xf32> {
+  %a0 = moe.load_weight @a0 : tensor<4x8xf32>
+  %a1 = moe.load_weight @a1 : tensor<4x8xf32>
+  %b0 = moe.load_weight @b0 : tensor<8x4xf32>
+  %b1 = moe.load_weight @b1 : tensor<8x4xf32>
+  %c0 = onnx.constant dense<2> : tensor<1xi64> : tensor<1xi64>
+  %c1 = onnx.constant dense<0> : tensor<i64> : tensor<i64>
+  %c2 = onnx.constant dense<-1> : tensor<1xi64> : tensor<1xi64>
+  %c3 = onnx.constant dense<1> : tensor<i64> : tensor<i64>
+  %v0, %v1 = onnx.node "TopK"(%l, %c0) {version = 11 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+  %v2 = onnx.node "Equal"(%v1, %c1) {version = 19 : i64} : (tensor<?x2xi64>, tensor<i64>) -> tensor<?x2xi1>
+  %v3 = onnx.node "CastLike"(%v2, %x) {version = 19 : i64} : (tensor<?x2xi1>, tensor<?x4xf32>) -> tensor<?x2xf32>
+  %v4 = onnx.node "Mul"(%v3, %v0) {version = 14 : i64} : (tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
+  %v5 = onnx.node "ReduceSum"(%v4, %c2) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+  %v6 = onnx.node "MatMul"(%x, %a0) {version = 13 : i64} : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+  %v7 = onnx.node "Relu"(%v6) {version = 14 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v8 = onnx.node "MatMul"(%v7, %b0) {version = 13 : i64} : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %v9 = onnx.node "Mul"(%v8, %v5) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+  %v10 = onnx.node "Equal"(%v1, %c3) {version = 19 : i64} : (tensor<?x2xi64>, tensor<i64>) -> tensor<?x2xi1>
+  %v11 = onnx.node "CastLike"(%v10, %x) {version = 19 : i64} : (tensor<?x2xi1>, tensor<?x4xf32>) -> tensor<?x2xf32>
+  %v12 = onnx.node "Mul"(%v11, %v0) {version = 14 : i64} : (tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
+  %v13 = onnx.node "ReduceSum"(%v12, %c2) {version = 13 : i64} : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+  %v14 = onnx.node "MatMul"(%x, %a1) {version = 13 : i64} : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+  %v15 = onnx.node "Relu"(%v14) {version = 14 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %v16 = onnx.node "MatMul"(%v15, %b1) {version = 13 : i64} : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %v17 = onnx.node "Mul"(%v16, %v13) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+  %v18 = onnx.node "Add"(%v9, %v17) {version = 14 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %v18 : tensor<?x4xf32>
+}
