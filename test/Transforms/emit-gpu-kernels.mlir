@@ -23,7 +23,8 @@ step.kernel @softmax(%x: tensor<?x8xf32>) {
 }
 
 // CHECK: gpu.func @scaled(
-// CHECK-SAME: llvm.readonly}, %{{[a-z0-9]*}}: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[BITS:[a-z0-9]*]]: i64
+// CHECK-SAME: llvm.readonly}, %{{[a-z0-9]*}}: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias},
+// CHECK-SAME: %[[BITS:[a-z0-9]*]]: i64
 // CHECK: %[[LOW:.*]] = arith.trunci %[[BITS]] : i64 to i32
 // CHECK: arith.bitcast %[[LOW]] : i32 to f32
 // A task is one element.
