@@ -219,27 +219,10 @@ LogicalResult GatheredLayer::matchActivation() {
   return success();
 }
 
-// A product of the tokens, or of the tokens times the gates.
 LogicalResult GatheredLayer::matchInput(int64_t sourceIndex) {
-  ScalarExpressions &pool = region.expressions();
-  const RoutedSource &source = region.source(sourceIndex);
-  if (source.kind != RoutedSource::Product)
-    return miss("the activation is not a function of the first product");
-  ScalarId rows = source.data;
-  if (pool.usesGate(rows)) {
-    std::optional<ScalarId> rest = pool.withoutGate(rows);
-    if (!rest || gatesAfter)
-      return miss("the gates multiply more than once");
-    weightOn = moe::WeightOn::Input;
-    rows = *rest;
-  }
-  const ScalarNode &column = pool[rows];
-  if (column.kind != ScalarKind::Column || region.source(column.source).kind != RoutedSource::Tokens)
-    return miss("the first product is not applied to the tokens");
-  Value found = region.source(column.source).value;
-  if (tokens && tokens != found)
-    return miss("the two products in front of the activation have different inputs");
-  tokens = found;
+  std::string reason;
+  if (failed(matchLayerInput(region, sourceIndex, gatesAfter, tokens, weightOn, reason)))
+    return miss(reason);
   return success();
 }
 

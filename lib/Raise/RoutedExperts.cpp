@@ -119,3 +119,31 @@ moe::ExpertsOp RoutedExperts::create(OpBuilder &builder, Location loc, WeightBui
   return moe::ExpertsOp::create(builder, loc, type, x, experts, gates, w1, w2, w3, b1, b2, b3, attr, weightOn,
                                 builder.getStringAttr(form), builder.getStringAttr(label));
 }
+
+LogicalResult moec::raise::matchLayerInput(RoutedRegion &region, int64_t sourceIndex, bool gatesAfter, Value &tokens,
+                                           moe::WeightOn &weightOn, std::string &reason) {
+  auto miss = [&](StringRef text) {
+    reason = text.str();
+    return failure();
+  };
+  ScalarExpressions &pool = region.expressions();
+  const RoutedSource &source = region.source(sourceIndex);
+  if (source.kind != RoutedSource::Product)
+    return miss("the activation is not a function of the first product");
+  ScalarId rows = source.data;
+  if (pool.usesGate(rows)) {
+    std::optional<ScalarId> rest = pool.withoutGate(rows);
+    if (!rest || gatesAfter)
+      return miss("the gates multiply more than once");
+    weightOn = moe::WeightOn::Input;
+    rows = *rest;
+  }
+  const ScalarNode &column = pool[rows];
+  if (column.kind != ScalarKind::Column || region.source(column.source).kind != RoutedSource::Tokens)
+    return miss("the first product is not applied to the tokens");
+  Value found = region.source(column.source).value;
+  if (tokens && tokens != found)
+    return miss("the two products in front of the activation have different inputs");
+  tokens = found;
+  return success();
+}

@@ -38,6 +38,11 @@ private:
   int64_t inner;
 };
 
+/// Whether source `source` of `region` is a product of the tokens, or of the tokens times the gates where no gates come
+/// after it. Sets `tokens`, which the products of a layer share, and `weightOn`; else `reason` says why not.
+mlir::LogicalResult matchLayerInput(RoutedRegion &region, int64_t source, bool gatesAfter, mlir::Value &tokens,
+                                    moe::WeightOn &weightOn, std::string &reason);
+
 } // namespace moec::raise
 
 #endif // MOEC_LIB_RAISE_ROUTEDEXPERTS_H

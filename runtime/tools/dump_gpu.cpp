@@ -5,6 +5,7 @@
 
 #include "tool_error.h"
 
+#include <filesystem>
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -71,8 +72,7 @@ namespace {
 class TemporaryFile {
 public:
   explicit TemporaryFile(std::span<const std::byte> bytes) {
-    const char *folder = std::getenv("TMPDIR");
-    path = std::string(folder ? folder : "/tmp") + "/moe-dump-XXXXXX";
+    path = (std::filesystem::temp_directory_path() / "moe-dump-XXXXXX").string(); // mkstemp fills the end in
     const int descriptor = mkstemp(path.data());
     if (descriptor < 0)
       throw ToolError("cannot create a temporary file '" + path + "'");

@@ -284,33 +284,18 @@ static LogicalResult lowerBatchNorm(Binder &b) {
                            b.input(1), b.input(2));
 }
 
-/// mean(f(x)) over axes, kept, in the compute type.
-static Value meanOver(Binder &b, Value x, ArrayRef<int64_t> axes) {
-  Value sum = b.emit.reduce(
-      x, axes, false, [](ScalarBody &s, Type type) { return s.constant(0, type); },
-      [](ScalarBody &s, ValueRange v) { return s.add(v[0], v[1]); });
-  SmallVector<Value> reduced;
-  for (int64_t axis : axes)
-    reduced.push_back(b.emit.extent(x, axis));
-  Value count = b.index.product(reduced);
-  Value mean = b.emit.map(sum, elementOf(sum), false, [&](ScalarBody &s, ValueRange v) {
-    Value number = arith::IndexCastOp::create(s.builder, s.builder.getI64Type(), count);
-    return s.div(v[0], s.convert(number, v[0].getType(), false, false));
-  });
-  return b.emit.insertAxes(mean, axes);
-}
-
 static LogicalResult lowerInstanceNorm(Binder &b) {
   if (b.rank(0) < 3)
     return b.error() << "expected rank 3 or more, found " << b.type(0);
   auto axes = llvm::to_vector(llvm::seq<int64_t>(2, b.rank(0)));
-  Value mean = meanOver(b, b.input(0), axes);
+  Value mean = b.emit.insertAxes(b.emit.mean(b.input(0), axes), axes);
   Value squares = b.emit.compute({b.input(0), mean}, b.emit.extents(b.input(0)), elementOf(mean), false,
                                  [](ScalarBody &s, ValueRange v) {
                                    Value centered = s.sub(v[0], v[1]);
                                    return s.mul(centered, centered);
                                  });
-  return normalizeChannels(b, mean, meanOver(b, squares, axes), b.input(1), b.input(2));
+  Value variance = b.emit.insertAxes(b.emit.mean(squares, axes), axes);
+  return normalizeChannels(b, mean, variance, b.input(1), b.input(2));
 }
 
 // x / norm(x) along an axis; 0 where the norm is 0.

@@ -154,12 +154,8 @@ static LogicalResult lowerGlobalAveragePool(Binder &b) {
   FailureOr<Axes> axes = spatialAxes(b);
   if (failed(axes))
     return failure();
-  Value sum = b.emit.insertAxes(b.emit.reduce(b.input(0), *axes, false, zero, add), *axes);
-  Value count = b.index.product(ArrayRef(b.emit.extents(b.input(0))).drop_front(2));
-  return b.result(0, b.emit.map(sum, b.element(0), false, [&](S &s, ValueRange v) {
-    Value number = arith::IndexCastOp::create(s.builder, s.builder.getI64Type(), count);
-    return s.div(v[0], s.convert(number, v[0].getType(), false, false));
-  }));
+  Value mean = b.emit.insertAxes(b.emit.mean(b.input(0), *axes), *axes);
+  return b.result(0, b.emit.convertElements(mean, b.element(0)));
 }
 
 static LogicalResult lowerGlobalLpPool(Binder &b) {

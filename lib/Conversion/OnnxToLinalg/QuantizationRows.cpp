@@ -45,23 +45,30 @@ static FailureOr<Value> alignParameter(Binder &b, unsigned i) {
   });
 }
 
+/// x, its scale and, where it is given, its zero point.
+static FailureOr<SmallVector<Value>> bindOperands(Binder &b) {
+  SmallVector<Value> operands = {b.input(0)};
+  for (unsigned i = 1; i <= 2; ++i) {
+    if (!b.has(i))
+      continue;
+    FailureOr<Value> parameter = alignParameter(b, i);
+    if (failed(parameter))
+      return failure();
+    operands.push_back(*parameter);
+  }
+  return operands;
+}
+
 // round(x / scale) + zero point, saturated.
 static LogicalResult lowerQuantize(Binder &b) {
   Type target = b.resultElement(0);
   if (failed(requireIntegers(b, target)))
     return failure();
-  FailureOr<Value> scale = alignParameter(b, 1);
-  if (failed(scale))
+  FailureOr<SmallVector<Value>> operands = bindOperands(b);
+  if (failed(operands))
     return failure();
-  SmallVector<Value> operands = {b.input(0), *scale};
-  if (b.has(2)) {
-    FailureOr<Value> zeroPoint = alignParameter(b, 2);
-    if (failed(zeroPoint))
-      return failure();
-    operands.push_back(*zeroPoint);
-  }
   bool toUnsigned = b.isResultUnsigned(0);
-  return b.result(b.emit.elementwise(operands, target, false, [&](ScalarBody &s, ValueRange v) {
+  return b.result(b.emit.elementwise(*operands, target, false, [&](ScalarBody &s, ValueRange v) {
     Value x = s.convert(v[0], v[1].getType(), false, false);
     Value rounded = math::RoundEvenOp::create(s.builder, s.div(x, v[1]));
     if (v.size() == 3)
@@ -74,18 +81,11 @@ static LogicalResult lowerQuantize(Binder &b) {
 static LogicalResult lowerDequantize(Binder &b) {
   if (failed(requireIntegers(b, b.element(0))))
     return failure();
-  FailureOr<Value> scale = alignParameter(b, 1);
-  if (failed(scale))
+  FailureOr<SmallVector<Value>> operands = bindOperands(b);
+  if (failed(operands) || (b.has(2) && failed(b.sameElements({0, 2}))))
     return failure();
-  SmallVector<Value> operands = {b.input(0), *scale};
-  if (b.has(2)) {
-    FailureOr<Value> zeroPoint = alignParameter(b, 2);
-    if (failed(zeroPoint) || failed(b.sameElements({0, 2})))
-      return failure();
-    operands.push_back(*zeroPoint);
-  }
   bool isUnsigned = b.isUnsigned(0);
-  return b.result(b.emit.elementwise(operands, b.resultElement(0), false, [&](ScalarBody &s, ValueRange v) {
+  return b.result(b.emit.elementwise(*operands, b.resultElement(0), false, [&](ScalarBody &s, ValueRange v) {
     Type integer = s.builder.getI64Type();
     Value x = s.convert(v[0], integer, isUnsigned, false);
     if (v.size() == 3)

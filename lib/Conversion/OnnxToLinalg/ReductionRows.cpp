@@ -80,22 +80,7 @@ template <Value (*init)(S &, Type), Value (*combine)(S &, ValueRange)> static Lo
 //===----------------------------------------------------------------------===//
 
 static LogicalResult reduceMean(Binder &b) {
-  return reduceWith(b, [&](Value x, ArrayRef<int64_t> axes) {
-    SmallVector<Value> reduced;
-    for (int64_t axis : axes)
-      reduced.push_back(b.emit.extent(x, axis));
-    Value count = b.index.product(reduced);
-    Value sum = b.emit.reduce(x, axes, b.isUnsigned(0), zero, add);
-    return each(b, sum, [&](S &s, Value total) {
-      Value divisor;
-      if (std::optional<int64_t> known = IndexArithmetic::asConstant(count))
-        divisor = s.constant(*known, total.getType());
-      else
-        divisor = s.convert(arith::IndexCastOp::create(s.builder, s.builder.getI64Type(), count), total.getType(),
-                            false, false);
-      return s.div(total, divisor);
-    });
-  });
+  return reduceWith(b, [&](Value x, ArrayRef<int64_t> axes) { return b.emit.mean(x, axes, b.isUnsigned(0)); });
 }
 
 static LogicalResult requireFloat(Binder &b) {

@@ -262,6 +262,23 @@ Value TensorEmitter::reduce(Value input, ArrayRef<int64_t> axes, bool isUnsigned
   return withExtents(op.getResult(0), result);
 }
 
+Value TensorEmitter::mean(Value input, ArrayRef<int64_t> axes, bool isUnsigned) {
+  Extents reduced;
+  for (int64_t axis : axes)
+    reduced.push_back(extent(input, axis));
+  Value count = index.product(reduced);
+  Value sum = reduce(
+      input, axes, isUnsigned, [](ScalarBody &scalar, Type type) { return scalar.constant(0, type); },
+      [](ScalarBody &scalar, ValueRange values) { return scalar.add(values[0], values[1]); });
+  return map(sum, typeOfTensor(sum).getElementType(), isUnsigned, [&](ScalarBody &scalar, ValueRange values) {
+    Type type = values[0].getType();
+    if (std::optional<int64_t> known = IndexArithmetic::asConstant(count))
+      return scalar.div(values[0], scalar.constant(*known, type));
+    Value number = arith::IndexCastOp::create(scalar.builder, scalar.builder.getI64Type(), count);
+    return scalar.div(values[0], scalar.convert(number, type, false, false));
+  });
+}
+
 // Loops are ordered batch (in both operands and the result), rows of lhs, columns of rhs, reduction, and every map is a
 // projected permutation: the form that later becomes a grouped product if one operand is a weight.
 FailureOr<Value> TensorEmitter::contract(Value lhs, ArrayRef<int64_t> lhsLabels, Value rhs, ArrayRef<int64_t> rhsLabels,

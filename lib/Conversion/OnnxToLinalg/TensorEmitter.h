@@ -83,6 +83,8 @@ public:
   /// Combines all elements along `axes`, which disappear; starts with `init`. In the compute type of the input.
   mlir::Value reduce(mlir::Value input, llvm::ArrayRef<int64_t> axes, bool isUnsigned,
                      llvm::function_ref<mlir::Value(ScalarBody &, mlir::Type)> init, Body combine);
+  /// The mean of all elements along `axes`, which disappear. In the compute type of the input.
+  mlir::Value mean(mlir::Value input, llvm::ArrayRef<int64_t> axes, bool isUnsigned = false);
   /// sum over the labels that `result` lacks of lhs * rhs. Labels number the dimensions of each tensor. The result has
   /// the compute type.
   mlir::FailureOr<mlir::Value> contract(mlir::Value lhs, llvm::ArrayRef<int64_t> lhsLabels, mlir::Value rhs,
