@@ -40,17 +40,17 @@ LogicalResult FunctionLowering::lowerControlFlow(onnx::NodeOp node) {
   return refuseNode(node);
 }
 
-LogicalResult FunctionLowering::lowerSubgraph(onnx::NodeOp node, unsigned region, Block *target) {
-  builder.setInsertionPointToEnd(target);
+LogicalResult FunctionLowering::lowerSubgraph(onnx::NodeOp node, unsigned region) {
+  OpBuilder::InsertPoint place = builder.saveInsertionPoint();
   for (Operation &op : llvm::make_early_inc_range(node.getBodies()[region].front().without_terminator())) {
     if (op.use_empty() && isa<onnx::NodeOp>(op))
       continue;
     // What was raised keeps its op.
     if (!isa<onnx::NodeOp, onnx::ConstantOp, onnx::AbsentOp>(op))
-      op.moveBefore(target, target->end());
+      op.moveBefore(place.getBlock(), place.getPoint());
     if (failed(lower(&op)))
       return failure();
-    builder.setInsertionPointToEnd(target);
+    builder.restoreInsertionPoint(place);
   }
   emitter.setNode(node, labelOf(node));
   return success();
@@ -78,22 +78,42 @@ static RankedTensorType commonType(RankedTensorType lhs, RankedTensorType rhs) {
   return RankedTensorType::get(shape, lhs.getElementType());
 }
 
+/// The place of a subgraph among those of a node.
+static unsigned findSubgraph(onnx::NodeOp node, StringRef name) {
+  auto names = node.getRegionNames()->getAsValueRange<StringAttr>();
+  return std::distance(names.begin(), llvm::find(names, name));
+}
+
+/// The branch that is always taken, in the place of the node: what is known inside stays known.
+LogicalResult FunctionLowering::lowerOnlyBranch(onnx::NodeOp node, unsigned region) {
+  if (failed(lowerSubgraph(node, region)))
+    return failure();
+  Binder binder(node, values, emitter);
+  for (auto [i, value] : llvm::enumerate(node.getBodies()[region].front().getTerminator()->getOperands())) {
+    const ScalarTensor *scalars = values.knownScalars(value);
+    if (failed(scalars ? binder.result(i, *scalars) : binder.result(i, values.tensor(value))))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult FunctionLowering::lowerIf(onnx::NodeOp node) {
   FailureOr<Value> condition = readOne(node.getInput(0), "condition");
   if (failed(condition))
     return failure();
+  static constexpr llvm::StringLiteral branchNames[] = {"then_branch", "else_branch"};
+  if (std::optional<int64_t> known = IndexArithmetic::asConstant(*condition))
+    return lowerOnlyBranch(node, findSubgraph(node, branchNames[*known ? 0 : 1]));
   Block *branches[2];
   SmallVector<Values> results(2);
-  auto draft = scf::IfOp::create(builder, TypeRange(), *condition, /*addThenBlock=*/true, /*addElseBlock=*/true);
-  static constexpr llvm::StringLiteral branchNames[] = {"then_branch", "else_branch"};
+  // Without results it is complete: yields of nothing end its branches until both are known.
+  auto draft = scf::IfOp::create(builder, TypeRange(), *condition, /*withElseRegion=*/true);
   for (auto [i, name] : llvm::enumerate(branchNames)) {
-    auto names = node.getRegionNames()->getAsValueRange<StringAttr>();
-    auto found = llvm::find(names, StringRef(name));
     branches[i] = &draft->getRegion(i).front();
-    branches[i]->clear();
     Scope scope(*this);
-    unsigned region = std::distance(names.begin(), found);
-    if (failed(lowerSubgraph(node, region, branches[i])))
+    unsigned region = findSubgraph(node, name);
+    builder.setInsertionPoint(branches[i]->getTerminator());
+    if (failed(lowerSubgraph(node, region)))
       return failure();
     for (Value value : node.getBodies()[region].front().getTerminator()->getOperands())
       results[i].push_back(values.tensor(value));
@@ -107,6 +127,7 @@ LogicalResult FunctionLowering::lowerIf(onnx::NodeOp node) {
       return emitter.error() << "result " << i << ": the branches give " << lhs << " and " << rhs;
   }
   for (auto [branch, yielded] : llvm::zip_equal(branches, results)) {
+    branch->getTerminator()->erase();
     builder.setInsertionPointToEnd(branch);
     for (auto [value, type] : llvm::zip_equal(yielded, types))
       if (value.getType() != type)
@@ -169,14 +190,14 @@ FailureOr<Value> FunctionLowering::append(Value collected, Value element, Ranked
 
 LogicalResult FunctionLowering::fillWhileBody(onnx::NodeOp node, const LoopPlan &plan, Block *after) {
   Scope scope(*this);
-  builder.setInsertionPointToEnd(after);
+  builder.setInsertionPoint(after->getTerminator());
   IndexArithmetic &index = emitter.index;
   Value iteration = after->getArgument(0), goesOn = after->getArgument(1);
   index.assumeNonNegative(iteration);
   ValueRange carried = after->getArguments().drop_front(2);
   for (auto [argument, value] : llvm::zip_equal(plan.carriedArguments, carried))
     values.setTensor(argument, value);
-  if (failed(plan.bindIteration(iteration, goesOn)) || failed(lowerSubgraph(node, 0, after)))
+  if (failed(plan.bindIteration(iteration, goesOn)) || failed(lowerSubgraph(node, 0)))
     return failure();
   OperandRange yielded = node.getBodies()[0].front().getTerminator()->getOperands();
   Values next = {index.add(iteration, index.constant(1)), goesOn};
@@ -205,6 +226,7 @@ LogicalResult FunctionLowering::fillWhileBody(onnx::NodeOp node, const LoopPlan 
     next.push_back(*longer);
   }
   scf::YieldOp::create(builder, next);
+  after->getTerminator()->erase();
   return success();
 }
 
@@ -216,8 +238,12 @@ FailureOr<FunctionLowering::Values> FunctionLowering::lowerWhile(onnx::NodeOp no
     return llvm::map_to_vector(list, [](Value value) { return value.getType(); });
   };
   SmallVector<Location> locations(inits.size(), builder.getLoc());
+  // Complete as it stands, for the case that the body is refused.
   auto draft = scf::WhileOp::create(builder, typesOf(inits), inits);
+  Block *early = builder.createBlock(&draft.getBefore(), {}, typesOf(inits), locations);
+  scf::ConditionOp::create(builder, early->getArgument(1), early->getArguments());
   Block *after = builder.createBlock(&draft.getAfter(), {}, typesOf(inits), locations);
+  scf::YieldOp::create(builder, after->getArguments());
   if (failed(fillWhileBody(node, plan, after)))
     return failure();
   builder.setInsertionPoint(draft);

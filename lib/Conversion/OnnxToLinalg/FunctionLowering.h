@@ -49,8 +49,9 @@ private:
   mlir::LogicalResult lowerIf(onnx::NodeOp node);
   mlir::LogicalResult lowerLoop(onnx::NodeOp node);
   mlir::LogicalResult lowerScan(onnx::NodeOp node);
-  /// Lowers the subgraph of `node` at the end of `target`.
-  mlir::LogicalResult lowerSubgraph(onnx::NodeOp node, unsigned region, mlir::Block *target);
+  mlir::LogicalResult lowerOnlyBranch(onnx::NodeOp node, unsigned region);
+  /// Lowers a subgraph of `node` at the insertion point.
+  mlir::LogicalResult lowerSubgraph(onnx::NodeOp node, unsigned region);
   mlir::FailureOr<mlir::Value> readOne(mlir::Value value, llvm::StringRef what);
   mlir::FailureOr<Values> lowerWhile(onnx::NodeOp node, const LoopPlan &plan);
   mlir::LogicalResult fillWhileBody(onnx::NodeOp node, const LoopPlan &plan, mlir::Block *after);

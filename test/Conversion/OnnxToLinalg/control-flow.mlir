@@ -57,3 +57,21 @@ func.func @scan(%state: tensor<4xf32>, %x: tensor<?x4xf32>) -> (tensor<4xf32>, t
   }) {region_names = ["body"], version = 19 : i64, attrs = {num_scan_inputs = 1 : i64, scan_input_directions = array<i64: 1>, scan_output_directions = array<i64: 1>}} : (tensor<4xf32>, tensor<?x4xf32>) -> (tensor<4xf32>, tensor<?x4xf32>)
   return %0#0, %0#1 : tensor<4xf32>, tensor<?x4xf32>
 }
+
+// -----
+
+// Only the branch that is taken is lowered, in the place of the node.
+// CHECK-LABEL: func.func @known
+// CHECK-NOT: scf.if
+// CHECK: arith.negf
+func.func @known(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %c = onnx.constant dense<true> : tensor<i1> : tensor<i1>
+  %0 = onnx.node "If"(%c) ({
+    %1 = onnx.node "Neg"(%x) {version = 13 : i64} : (tensor<8xf32>) -> tensor<8xf32>
+    onnx.yield %1 : tensor<8xf32>
+  }, {
+    %2 = onnx.node "Unknown"(%x) {version = 1 : i64} : (tensor<8xf32>) -> tensor<8xf32>
+    onnx.yield %2 : tensor<8xf32>
+  }) {region_names = ["then_branch", "else_branch"], version = 19 : i64} : (tensor<i1>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
