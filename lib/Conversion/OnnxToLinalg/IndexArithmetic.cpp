@@ -58,11 +58,13 @@ template <typename Op, typename... Args> Value IndexArithmetic::number(int64_t d
   return known;
 }
 
-// Constants go right, other operands in an arbitrary but fixed order, so that a+b and b+a are one value.
-static void sortOperands(Value &lhs, Value &rhs) {
-  bool leftConstant = IndexArithmetic::asConstant(lhs).has_value();
-  bool rightConstant = IndexArithmetic::asConstant(rhs).has_value();
-  if (leftConstant != rightConstant ? leftConstant : lhs.getAsOpaquePointer() > rhs.getAsOpaquePointer())
+unsigned IndexArithmetic::ordinal(Value value) { return ordinals.try_emplace(value, ordinals.size()).first->second; }
+
+void IndexArithmetic::sortOperands(Value &lhs, Value &rhs) {
+  bool leftConstant = asConstant(lhs).has_value(), rightConstant = asConstant(rhs).has_value();
+  // Both in turn: which of them an expression would evaluate first is not stated.
+  unsigned left = ordinal(lhs), right = ordinal(rhs);
+  if (leftConstant != rightConstant ? leftConstant : left > right)
     std::swap(lhs, rhs);
 }
 
@@ -346,7 +348,9 @@ IndexArithmetic::Factors IndexArithmetic::factors(ArrayRef<Value> values) {
   Factors result;
   for (Value value : values)
     collectFactors(value, result);
-  llvm::sort(result.values, [](Value a, Value b) { return a.getAsOpaquePointer() < b.getAsOpaquePointer(); });
+  for (Value value : result.values)
+    ordinal(value);
+  llvm::sort(result.values, [this](Value a, Value b) { return ordinal(a) < ordinal(b); });
   return result;
 }
 

@@ -89,12 +89,18 @@ private:
   void collectFactors(mlir::Value value, Factors &factors);
   Factors factors(llvm::ArrayRef<mlir::Value> values);
 
+  /// When `value` was first met: an order that does not depend on where memory lies.
+  unsigned ordinal(mlir::Value value);
+  /// Constants go right, other operands in the order of their ordinals, so that a+b and b+a are one value.
+  void sortOperands(mlir::Value &lhs, mlir::Value &rhs);
+
   template <typename Op, typename... Args> mlir::Value number(int64_t detail, Args... operands);
 
   mlir::ImplicitLocOpBuilder &builder;
   mlir::Block *block;
   std::map<int64_t, mlir::Value> constants;
   mlir::Value truth[2];
+  llvm::DenseMap<mlir::Value, unsigned> ordinals;
   llvm::DenseMap<mlir::Value, mlir::Value> parents;
   llvm::DenseSet<mlir::Value> nonNegative;
   Numbers numbers;
