@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GroupedTileSearch.h"
+#include "WarpReductions.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -37,7 +38,6 @@ private:
   using Values = GpuBlockBuilder::Values;
 
   Values findInRound(Value firstExpert, Value target, int64_t perLane) const;
-  Value prefixSum(Value value) const;
 
   GpuBlockBuilder block;
   int64_t experts;
@@ -45,15 +45,6 @@ private:
 };
 
 } // namespace
-
-/// The sum over this lane and those before it.
-Value TileSearch::prefixSum(Value value) const {
-  for (int64_t distance = 1; distance < warpLanes; distance *= 2) {
-    Value other = block.shuffleUp(value, distance);
-    value = block.select(block.less(lane, distance), value, block.add(value, other));
-  }
-  return value;
-}
 
 /// Searches 32 * perLane experts: (tiles left to skip, expert or -1, tile, begin, end).
 TileSearch::Values TileSearch::findInRound(Value firstExpert, Value target, int64_t perLane) const {
@@ -73,7 +64,7 @@ TileSearch::Values TileSearch::findInRound(Value firstExpert, Value target, int6
     count = block.add(count, tiles.back());
   }
 
-  Value through = prefixSum(count), left = block.sub(target, block.sub(through, count));
+  Value through = sumThroughLane(block, count), left = block.sub(target, block.sub(through, count));
   Value expert = block.i32(-1), tile = block.i32(0), begin = places[0], end = places[0];
   for (int64_t i = 0; i < perLane; ++i) {
     Value here = block.compare(arith::CmpIPredicate::ult, left, tiles[i]);
