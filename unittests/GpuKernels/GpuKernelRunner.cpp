@@ -30,6 +30,7 @@ std::unique_ptr<MLIRContext> moec::test::makeGpuContext() {
   DialectRegistry registry;
   registry.insert<func::FuncDialect, tensor::TensorDialect, moe::MoeDialect, nn::NnDialect, step::StepDialect>();
   registerMoeKernels(registry);
+  registerNnKernels(registry);
   registerGpuKernels(registry);
   registerCudaLowering(registry);
   auto context = std::make_unique<MLIRContext>(registry);
@@ -60,9 +61,17 @@ GpuKernelRunner::GpuKernelRunner(MLIRContext &context, StringRef text) {
   sharedBytes = only.sharedBytes;
 }
 
+static int64_t readIndex(const GpuOperand &operand) {
+  int64_t value;
+  std::memcpy(&value, operand.bytes.data(), sizeof(value));
+  return value;
+}
+
 /// An integer of the host function for inputs of these shapes.
 int64_t GpuKernelRunner::evaluate(Value value, ArrayRef<GpuOperand> inputs) const {
   Operation *op = value.getDefiningOp();
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return readIndex(inputs[argument.getArgNumber()]);
   if (auto dim = dyn_cast_if_present<tensor::DimOp>(op))
     return inputs[cast<BlockArgument>(dim.getSource()).getArgNumber()].shape[*dim.getConstantIndex()];
   SmallVector<Attribute> operands;
@@ -78,7 +87,11 @@ int64_t GpuKernelRunner::evaluate(Value value, ArrayRef<GpuOperand> inputs) cons
   return cast<IntegerAttr>(cast<Attribute>(results[0])).getInt();
 }
 
-static unsigned elementBytes(const HostTensor &tensor) { return tensor.getElementType().getIntOrFloatBitWidth() / 8; }
+/// In memory; an index is passed as 64 bits.
+static unsigned elementBytes(const HostTensor &tensor) {
+  Type type = tensor.getElementType();
+  return type.isIndex() ? sizeof(int64_t) : llvm::divideCeil(type.getIntOrFloatBitWidth(), 8);
+}
 
 static std::vector<std::byte> toBytes(const HostTensor &tensor) {
   unsigned width = elementBytes(tensor);
@@ -127,6 +140,10 @@ moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, S
   SmallVector<uint64_t> buffers, scalars;
   for (Value input : dispatch.getInputs()) {
     unsigned number = cast<BlockArgument>(input).getArgNumber();
+    if (input.getType().isIndex()) {
+      scalars.push_back(readIndex(inputs[number]));
+      continue;
+    }
     auto tag = llvm::is_contained(weights, number) ? MemoryTag::Weights : MemoryTag::Activations;
     buffers.push_back(memory.map(inputs[number].bytes, tag));
     auto type = cast<RankedTensorType>(input.getType());

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Nn/Nn.h"
 
 using namespace mlir;
 
@@ -20,5 +21,10 @@ void moec::registerGpuKernels(DialectRegistry &registry) {
     context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
                          NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect>();
     attachGroupedMatmulGpuKernel(context);
+  });
+  registry.addExtension(+[](MLIRContext *context, nn::NnDialect *) {
+    context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+                         NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect>();
+    attachNnAttentionGpuKernel(context);
   });
 }

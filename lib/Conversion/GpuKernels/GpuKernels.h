@@ -10,6 +10,7 @@ namespace moec {
 
 // Each attaches the kernels of one file; registerGpuKernels calls them when the ops' dialect is loaded.
 void attachGroupedMatmulGpuKernel(mlir::MLIRContext *context);
+void attachNnAttentionGpuKernel(mlir::MLIRContext *context);
 
 } // namespace moec
 

@@ -1,0 +1,131 @@
+//===- AttentionProducts.cpp - the matrix products of attention -------------===//
+
+#include "AttentionProducts.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace moec;
+
+using Values = GpuBlockBuilder::Values;
+
+/// Of four matrices of 8 rows and 16 bytes the address that the lane gives: they are two octets of rows by two chunks,
+/// with the octets or the chunks changing first.
+Value AttentionProducts::laneAddress(Value tile, Value first, int64_t pitch, bool rowsFirst) const {
+  Value low = block.bitAnd(block.shiftRight(lane, 3), 1), high = block.shiftRight(lane, 4);
+  Value octet = rowsFirst ? low : high, chunk = rowsFirst ? high : low;
+  Value row = block.add(block.add(first, block.bitAnd(lane, 7)), block.mul(octet, 8));
+  return block.at(tile, block.add(block.mul(row, pitch), block.mul(chunk, 16)));
+}
+
+Values AttentionProducts::loadQueries(int64_t step) const {
+  return block.loadMatrices(block.at(queries, step * AttentionSchedule::stepBytes), 4, /*transposed=*/false);
+}
+
+void AttentionProducts::setQueries(Value tile) {
+  constexpr int64_t mostKept = 8;
+  queries = laneAddress(tile, firstRow, schedule.keyPitch, /*rowsFirst=*/true);
+  if (querySteps() <= mostKept)
+    for (int64_t step = 0; step < querySteps(); ++step)
+      kept.push_back(loadQueries(step));
+}
+
+namespace {
+
+/// Registers of f32 values as tf32: a value of 24 bits is the sum of two of 11 bits and a rest that is left out.
+struct Tf32Parts {
+  Values high, low;
+
+  Tf32Parts(const GpuBlockBuilder &block, ValueRange values) {
+    Type f32 = block.builder.getF32Type();
+    for (Value value : values) {
+      Value number = block.bitcast(value, f32);
+      high.push_back(block.roundToTf32(number));
+      low.push_back(block.roundToTf32(block.make<arith::SubFOp>(number, block.bitcast(high.back(), f32))));
+    }
+  }
+};
+
+} // namespace
+
+/// Adds a * b to the sums of an octet.
+void AttentionProducts::multiply(ValueRange a, ValueRange b, Values &sums, int64_t octet) const {
+  MatrixSums sum = {sums[4 * octet], sums[4 * octet + 1], sums[4 * octet + 2], sums[4 * octet + 3]};
+  if (problem.kind == MatrixKind::Tf32) {
+    Tf32Parts left(block, a), right(block, b);
+    sum = block.multiply(problem.kind, left.low, right.high, sum);
+    sum = block.multiply(problem.kind, left.high, right.low, sum);
+    sum = block.multiply(problem.kind, left.high, right.high, sum);
+  } else {
+    sum = block.multiply(problem.kind, a, b, sum);
+  }
+  llvm::copy(sum, sums.begin() + 4 * octet);
+}
+
+Values AttentionProducts::multiplyKeys(Value tile) const {
+  Value keys = laneAddress(tile, firstKey, schedule.keyPitch, /*rowsFirst=*/false);
+  Values scores(4 * keyOctets(), block.f32(0));
+  for (int64_t step = 0; step < querySteps(); ++step) {
+    Values left = kept.empty() ? loadQueries(step) : kept[step];
+    for (int64_t octet = 0; octet < keyOctets(); octet += 2) {
+      int64_t offset = 8 * octet * schedule.keyPitch + step * AttentionSchedule::stepBytes;
+      Values right = block.loadMatrices(block.at(keys, offset), 4, /*transposed=*/false);
+      multiply(left, {right[0], right[1]}, scores, octet);
+      multiply(left, {right[2], right[3]}, scores, octet + 1);
+    }
+  }
+  return scores;
+}
+
+void AttentionProducts::appendWeights(Values &weights, Value &first, Value &second) const {
+  if (problem.kind == MatrixKind::Tf32) {
+    weights.append({first, second});
+    return;
+  }
+  auto pair = VectorType::get(2, problem.tileType);
+  const char *name = problem.kind == MatrixKind::Bf16 ? "llvm.nvvm.ff2bf16x2.rn" : "llvm.nvvm.ff2f16x2.rn";
+  // The first operand goes to the upper half.
+  Value packed = LLVM::CallIntrinsicOp::create(block.builder, block.loc, pair, block.builder.getStringAttr(name),
+                                               ValueRange{second, first})
+                     ->getResult(0);
+  Type f32 = block.builder.getF32Type();
+  first = block.convert(block.make<vector::ExtractOp>(packed, int64_t(0)), f32);
+  second = block.convert(block.make<vector::ExtractOp>(packed, int64_t(1)), f32);
+  weights.push_back(block.bitcast(packed, block.builder.getI32Type()));
+}
+
+Values AttentionProducts::addValues(Value tile, ValueRange weights, ValueRange sums) const {
+  Values next = llvm::to_vector_of<Value>(sums);
+  if (problem.kind == MatrixKind::Tf32)
+    addValues32(tile, weights, next);
+  else
+    addValues16(tile, weights, next);
+  return next;
+}
+
+void AttentionProducts::addValues16(Value tile, ValueRange weights, Values &sums) const {
+  Value values = laneAddress(tile, firstKey, schedule.valuePitch, /*rowsFirst=*/true);
+  for (int64_t key = 0; key < keyOctets(); key += 2)
+    for (int64_t column = 0; column < columnOctets(); column += 2) {
+      int64_t offset = 8 * key * schedule.valuePitch + 16 * column;
+      Values right = block.loadMatrices(block.at(values, offset), 4, /*transposed=*/true);
+      ValueRange left = weights.slice(2 * key, 4);
+      multiply(left, {right[0], right[1]}, sums, column);
+      multiply(left, {right[2], right[3]}, sums, column + 1);
+    }
+}
+
+/// An instruction takes eight keys: the first of each pair, then the second ones, as the lanes have their weights.
+void AttentionProducts::addValues32(Value tile, ValueRange weights, Values &sums) const {
+  Value key = block.add(firstKey, block.mul(block.bitAnd(lane, 3), 2)), column = block.shiftRight(lane, 2);
+  Value values = block.at(tile, block.add(block.mul(key, schedule.valuePitch), block.mul(column, 4)));
+  Type i32 = block.builder.getI32Type();
+  for (int64_t octet = 0; octet < keyOctets(); ++octet) {
+    ValueRange weight = weights.slice(4 * octet, 4);
+    for (int64_t columns = 0; columns < columnOctets(); ++columns) {
+      Value pair = block.at(values, 8 * octet * schedule.valuePitch + 32 * columns);
+      Value right[] = {block.load(i32, pair), block.load(i32, block.at(pair, schedule.valuePitch))};
+      multiply({weight[0], weight[2], weight[1], weight[3]}, right, sums, columns);
+    }
+  }
+}

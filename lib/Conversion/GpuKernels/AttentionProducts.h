@@ -1,0 +1,57 @@
+//===- AttentionProducts.h - the matrix products of attention ---------------===//
+//
+// A warp multiplies 16 queries with its keys of a step, and the weights that become of these scores with values. Both
+// leave sums in the registers of the matrix instruction, and scores of two neighbouring keys are in one lane, so
+// weights are operands as they lie.
+//
+//===----------------------------------------------------------------------===//
+#ifndef MOEC_LIB_CONVERSION_GPUKERNELS_ATTENTIONPRODUCTS_H
+#define MOEC_LIB_CONVERSION_GPUKERNELS_ATTENTIONPRODUCTS_H
+
+#include "AttentionSchedule.h"
+
+namespace moec {
+
+class AttentionProducts {
+public:
+  using Values = GpuBlockBuilder::Values;
+
+  /// `firstRow` and `firstKey` of the warp, in the tile of queries and in one of keys.
+  AttentionProducts(const GpuBlockBuilder &block, const AttentionProblem &problem, const AttentionSchedule &schedule,
+                    const AttentionBody &body, mlir::Value lane, mlir::Value firstRow, mlir::Value firstKey)
+      : block(block), problem(problem), schedule(schedule), body(body), lane(lane), firstRow(firstRow),
+        firstKey(firstKey) {}
+
+  int64_t keyOctets() const { return body.keysPerWarp() / 8; }
+  int64_t columnOctets() const { return schedule.columnsPerPart / 8; }
+
+  /// Says where the queries lie. Few enough are kept in registers.
+  void setQueries(mlir::Value tile);
+  /// Scores of all keys of the warp, in the order (octet of keys, register).
+  Values multiplyKeys(mlir::Value tile) const;
+  /// Appends the weights of two neighbouring keys as `addValues` takes them, in the order (octet of keys, row of the
+  /// lane). They become what the products take them for.
+  void appendWeights(Values &weights, mlir::Value &first, mlir::Value &second) const;
+  /// Adds weighted values to sums in the order (octet of columns, register).
+  Values addValues(mlir::Value tile, mlir::ValueRange weights, mlir::ValueRange sums) const;
+
+private:
+  int64_t querySteps() const { return (schedule.keyPitch - 16) / AttentionSchedule::stepBytes; }
+  mlir::Value laneAddress(mlir::Value tile, mlir::Value firstRow, int64_t pitch, bool rowsFirst) const;
+  void addValues16(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
+  void addValues32(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
+  void multiply(mlir::ValueRange a, mlir::ValueRange b, Values &sums, int64_t octet) const;
+  Values loadQueries(int64_t step) const;
+
+  GpuBlockBuilder block;
+  const AttentionProblem &problem;
+  const AttentionSchedule &schedule;
+  const AttentionBody &body;
+  mlir::Value lane, firstRow, firstKey;
+  mlir::Value queries; // the address of the lane
+  llvm::SmallVector<Values> kept;
+};
+
+} // namespace moec
+
+#endif // MOEC_LIB_CONVERSION_GPUKERNELS_ATTENTIONPRODUCTS_H

@@ -1,0 +1,234 @@
+//===- AttentionResults.cpp - from the sums of warps to stored results ------===//
+
+#include "AttentionResults.h"
+#include "WarpReductions.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace moec;
+
+namespace {
+
+using Values = GpuBlockBuilder::Values;
+
+/// The largest score, the sum of weights, then some columns.
+struct Merged {
+  Value largest, weight;
+  Values columns;
+};
+
+class Results {
+public:
+  Results(const GpuBlockBuilder &block, const AttentionProblem &problem, const AttentionSchedule &schedule,
+          const AttentionBody &body, const AttentionOperands &operands, const AttentionUnit &unit,
+          const AttentionShare &share, Value unitRows, Value thread, Value shared)
+      : block(block), problem(problem), schedule(schedule), body(body), operands(operands), unit(unit), share(share),
+        unitRows(unitRows), thread(thread), shared(shared), f32(block.builder.getF32Type()) {
+    width = std::min<int64_t>(4, problem.valueSize & -problem.valueSize);
+    rowPieces = (schedule.parts == 1 ? problem.valueSize : schedule.columnsPerPart) / width;
+  }
+
+  void gather(const AttentionSums &sums);
+  void store();
+
+private:
+  void forPieces(llvm::function_ref<void(Value row, Value column)> body) const;
+  Values loadPiece(Value pointer) const;
+  Merged mergeWarps(Value row, Value column) const;
+  Merged mergeSplits(Value row, Value column) const;
+  void storeResult(Value row, Value column, const Merged &merged) const;
+  void storePartial(Value row, Value column, const Merged &merged) const;
+  Value partial(Value split) const;
+  Value isLastOfTile() const;
+
+  /// Where the largest score of a row lies behind the `rows` rows of columns; the sum of weights lies behind all.
+  Value largestOf(Value start, Value row, int64_t bytes) const {
+    return block.at(block.at(start, block.mul(row, 4)), bytes);
+  }
+
+  GpuBlockBuilder block;
+  const AttentionProblem &problem;
+  const AttentionSchedule &schedule;
+  const AttentionBody &body;
+  const AttentionOperands &operands;
+  const AttentionUnit &unit;
+  const AttentionShare &share;
+  Value unitRows, thread, shared;
+  Type f32;
+  int64_t width, rowPieces; // columns that a thread takes at once, and how often that is in a row
+  static constexpr int64_t gatheredRows = 16 * AttentionSchedule::warps;
+};
+
+} // namespace
+
+/// All warps have 16 rows each; if these are the same ones, they lie one after the other.
+void Results::gather(const AttentionSums &sums) {
+  Value lane = block.rem(thread, warpLanes), warp = block.div(thread, warpLanes);
+  Value first = block.add(block.mul(warp, 16), block.shiftRight(lane, 2)), pair = block.bitAnd(lane, 3);
+  auto type = VectorType::get(2, f32);
+  for (int64_t side : {0, 1}) {
+    Value row = block.add(first, 8 * side);
+    Value target = block.at(shared, block.add(block.mul(row, schedule.resultPitch()), block.mul(pair, 8)));
+    for (int64_t octet = 0; octet < static_cast<int64_t>(sums.values.size() / 4); ++octet) {
+      Value both = block.make<vector::FromElementsOp>(type, sums.values.slice(4 * octet + 2 * side, 2));
+      block.store(both, block.at(target, 32 * octet));
+    }
+    Value weight = sumLanes(block, sums.weight[side], 4);
+    block.ifThen(block.equal(pair, int64_t(0)), [&] {
+      Value place = largestOf(shared, row, schedule.resultBytes());
+      block.store(sums.largest[side], place);
+      block.store(weight, block.at(place, 4 * gatheredRows));
+    });
+  }
+}
+
+/// Visits the columns of all rows that exist.
+void Results::forPieces(llvm::function_ref<void(Value row, Value column)> body) const {
+  Value pieces = block.mul(unit.rowCount, rowPieces);
+  block.loop(thread, pieces, block.i32(AttentionSchedule::threads), [&](Value piece) {
+    Value row = block.div(piece, rowPieces), column = block.mul(block.rem(piece, rowPieces), width);
+    if (schedule.parts == 1)
+      return body(row, column);
+    Value first = block.mul(share.part, schedule.columnsPerPart);
+    block.ifThen(block.less(block.add(first, column), problem.valueSize), [&] { body(row, column); });
+  });
+}
+
+Values Results::loadPiece(Value pointer) const {
+  if (width == 1)
+    return {block.load(f32, pointer)};
+  Value loaded = block.load(VectorType::get(width, f32), pointer);
+  Values columns;
+  for (int64_t i = 0; i < width; ++i)
+    columns.push_back(block.make<vector::ExtractOp>(loaded, i));
+  return columns;
+}
+
+Merged Results::mergeWarps(Value row, Value column) const {
+  auto rowOf = [&](int64_t copy) { return block.add(row, 16 * copy); };
+  Merged merged{hiddenScore(block), block.f32(0), Values(width, block.f32(0))};
+  for (int64_t copy = 0; copy < body.warpsAcrossKeys; ++copy)
+    merged.largest = block.make<arith::MaximumFOp>(
+        merged.largest, block.load(f32, largestOf(shared, rowOf(copy), schedule.resultBytes())));
+  Value reference = finiteMaximum(block, merged.largest);
+  for (int64_t copy = 0; copy < body.warpsAcrossKeys; ++copy) {
+    Value place = largestOf(shared, rowOf(copy), schedule.resultBytes());
+    Value factor = powerOfTwo(block, block.make<arith::SubFOp>(block.load(f32, place), reference));
+    merged.weight = block.fma(block.load(f32, block.at(place, 4 * gatheredRows)), factor, merged.weight);
+    Value source = block.add(block.mul(rowOf(copy), schedule.resultPitch()), block.mul(column, 4));
+    for (auto [sum, value] : llvm::zip_equal(merged.columns, loadPiece(block.at(shared, source))))
+      sum = block.fma(value, factor, sum);
+  }
+  return merged;
+}
+
+/// The partial results of a split, one of the blocks that share the tile.
+Value Results::partial(Value split) const {
+  Value index = block.add(block.sub(share.blockIndex, share.split), split);
+  return block.at(share.workspace, block.mul(block.toI64(index), schedule.partialBytes(body)));
+}
+
+void Results::storePartial(Value row, Value column, const Merged &merged) const {
+  Value start = partial(share.split);
+  Value target = block.add(block.mul(row, 4 * schedule.columnsPerPart), block.mul(column, 4));
+  Value columns =
+      width == 1 ? merged.columns[0] : block.make<vector::FromElementsOp>(VectorType::get(width, f32), merged.columns);
+  block.store(columns, block.at(start, target));
+  block.ifThen(block.equal(column, int64_t(0)), [&] {
+    Value place = largestOf(start, row, 4 * body.rows() * schedule.columnsPerPart);
+    block.store(merged.largest, place);
+    block.store(merged.weight, block.at(place, 4 * body.rows()));
+  });
+}
+
+Merged Results::mergeSplits(Value row, Value column) const {
+  Value zero = block.i32(0), one = block.i32(1);
+  auto placeOf = [&](Value split) { return largestOf(partial(split), row, 4 * body.rows() * schedule.columnsPerPart); };
+  Merged merged;
+  merged.largest = block.loop(zero, share.splits, one, hiddenScore(block), [&](Value split, ValueRange carried) {
+    return Values{block.make<arith::MaximumFOp>(carried[0], block.load(f32, placeOf(split)))};
+  })[0];
+  Value reference = finiteMaximum(block, merged.largest);
+  Values zeros(width + 1, block.f32(0));
+  Values sums = block.loop(zero, share.splits, one, zeros, [&](Value split, ValueRange carried) {
+    Value place = placeOf(split);
+    Value factor = powerOfTwo(block, block.make<arith::SubFOp>(block.load(f32, place), reference));
+    Values next = {block.fma(block.load(f32, block.at(place, 4 * body.rows())), factor, carried[0])};
+    Value source = block.add(block.mul(row, 4 * schedule.columnsPerPart), block.mul(column, 4));
+    for (auto [value, sum] : llvm::zip_equal(loadPiece(block.at(partial(split), source)), carried.drop_front()))
+      next.push_back(block.fma(value, factor, sum));
+    return next;
+  });
+  merged.weight = sums[0];
+  merged.columns.assign(sums.begin() + 1, sums.end());
+  return merged;
+}
+
+void Results::storeResult(Value row, Value column, const Merged &merged) const {
+  Value inUnit = block.add(unit.firstRow, row), weight = merged.weight, factor = block.f32(1);
+  if (operands.sinks) {
+    Type type = cast<ShapedType>(problem.op.getSinks().getType()).getElementType();
+    Value head = attentionHead(block, operands, unit, inUnit);
+    Value place = block.at(operands.sinks, block.mul(head, type.getIntOrFloatBitWidth() / 8));
+    Value sink = block.mulFloat(block.convert(block.load(type, place), f32), block.f32(attentionLog2E));
+    Value reference = finiteMaximum(block, block.make<arith::MaximumFOp>(merged.largest, sink));
+    factor = powerOfTwo(block, block.make<arith::SubFOp>(merged.largest, reference));
+    weight = block.fma(weight, factor, powerOfTwo(block, block.make<arith::SubFOp>(sink, reference)));
+  }
+  // A row that sees nothing is zero.
+  Value isEmpty = block.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, weight, block.f32(0));
+  factor = block.select(isEmpty, block.f32(0), block.make<arith::DivFOp>(factor, weight));
+  Values results;
+  for (Value value : merged.columns)
+    results.push_back(block.convert(block.mulFloat(value, factor), problem.qType));
+  int64_t bytes = problem.qType.getIntOrFloatBitWidth() / 8;
+  Value target = block.add(block.mul(block.toI64(unit.unit), block.toI64(unitRows)), block.toI64(inUnit));
+  Value columnInRow = block.add(column, block.mul(share.part, schedule.columnsPerPart));
+  target = block.add(block.mul(target, problem.valueSize * bytes), block.toI64(block.mul(columnInRow, bytes)));
+  Value stored =
+      width == 1 ? results[0] : block.make<vector::FromElementsOp>(VectorType::get(width, problem.qType), results);
+  block.store(stored, block.at(operands.out, target));
+}
+
+/// Counts this block among those of its tile: whether all others have left their share, which is visible then. One
+/// thread speaks for all, between barriers.
+Value Results::isLastOfTile() const {
+  block.barrier();
+  block.ifThen(block.equal(thread, int64_t(0)), [&] {
+    block.deviceFence();
+    Value ticket = block.atomicAdd(share.flag, block.i32(1));
+    block.deviceFence();
+    block.store(ticket, shared);
+    block.ifThen(block.equal(block.add(ticket, 1), share.splits), [&] { block.store(block.i32(0), share.flag); });
+  });
+  block.barrier();
+  Value ticket = block.load(block.builder.getI32Type(), shared);
+  return block.equal(block.add(ticket, 1), share.splits);
+}
+
+void Results::store() {
+  auto finish = [&] {
+    forPieces([&](Value row, Value column) { storeResult(row, column, mergeWarps(row, column)); });
+    return Values();
+  };
+  auto leave = [&] {
+    forPieces([&](Value row, Value column) { storePartial(row, column, mergeWarps(row, column)); });
+    block.ifThen(isLastOfTile(), [&] {
+      forPieces([&](Value row, Value column) { storeResult(row, column, mergeSplits(row, column)); });
+    });
+    return Values();
+  };
+  block.ifElse(block.equal(share.splits, 1), finish, leave);
+}
+
+void moec::emitAttentionResults(const GpuBlockBuilder &block, const AttentionProblem &problem,
+                                const AttentionSchedule &schedule, const AttentionBody &body,
+                                const AttentionOperands &operands, const AttentionUnit &unit,
+                                const AttentionShare &share, Value unitRows, Value thread, Value shared,
+                                const AttentionSums &sums) {
+  Results results(block, problem, schedule, body, operands, unit, share, unitRows, thread, shared);
+  results.gather(sums);
+  block.barrier();
+  results.store();
+}

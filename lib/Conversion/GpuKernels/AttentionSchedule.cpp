@@ -1,0 +1,91 @@
+//===- AttentionSchedule.cpp - how attention is cut for a GPU ---------------===//
+
+#include "AttentionSchedule.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace moec;
+
+AttentionProblem::AttentionProblem(nn::AttentionOp op) : op(op) {
+  auto q = cast<ShapedType>(op.getQ().getType()), k = cast<ShapedType>(op.getK().getType());
+  auto v = cast<ShapedType>(op.getV().getType());
+  qType = q.getElementType();
+  kType = k.getElementType();
+  vType = v.getElementType();
+  bool isNarrow = qType == kType && kType == vType && (qType.isBF16() || qType.isF16());
+  kind = !isNarrow ? MatrixKind::Tf32 : qType.isBF16() ? MatrixKind::Bf16 : MatrixKind::F16;
+  tileType = isNarrow ? qType : Float32Type::get(op.getContext());
+  tileBytes = isNarrow ? 2 : 4;
+  size = q.getDimSize(3);
+  valueSize = v.getDimSize(3);
+  keyHeads = k.getDimSize(1);
+  group = q.getDimSize(1) / keyHeads;
+}
+
+AttentionSchedule::AttentionSchedule(const AttentionProblem &problem, const step::GpuMachine &machine)
+    : processors(machine.processors) {
+  constexpr int64_t mostColumns = 256, reservedPerBlock = 1024;
+  parts = std::max<int64_t>(1, llvm::divideCeil(problem.valueSize, mostColumns));
+  columnsPerPart = llvm::alignTo(llvm::divideCeil(problem.valueSize, parts), 16);
+  auto pitch = [](int64_t bytes) { return static_cast<int64_t>(llvm::alignTo(bytes, stepBytes)) + 16; };
+  keyPitch = pitch(problem.size * problem.tileBytes);
+  valuePitch = pitch(columnsPerPart * problem.tileBytes);
+
+  flat = {/*warpsAcrossRows=*/1, /*warpsAcrossKeys=*/warps, /*keysPerStep=*/64};
+  tall = {/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*keysPerStep=*/problem.tileBytes == 2 ? 64 : 32};
+  int64_t share = machine.sharedBytesPerProcessor / blocksPerProcessor - reservedPerBlock;
+  chooseSlots(flat, machine, share);
+  chooseSlots(tall, machine, share);
+  sharedBytes = llvm::alignTo(sharedBytes, 128);
+  blocksPerProcessor = sharedBytes <= share ? 2 : 1;
+  // A row is filled by threads that have a chunk of 16 bytes each.
+  fits = sharedBytes <= machine.sharedBytesPerBlock && std::max(keyPitch, valuePitch) <= threads * 16;
+}
+
+/// As many slots as fit `budget`, or the fewest.
+void AttentionSchedule::chooseSlots(AttentionBody &body, const step::GpuMachine &machine, int64_t budget) {
+  constexpr int64_t fewest = 2, most = 4;
+  body.slotBytes = llvm::alignTo(body.keysPerStep * std::max(keyPitch, valuePitch), 128);
+  body.slots = std::clamp((budget - queryBytes(body)) / body.slotBytes, fewest, most);
+  sharedBytes = std::max({sharedBytes, queryBytes(body) + body.slots * body.slotBytes, gatherBytes()});
+}
+
+int64_t AttentionSchedule::resultPitch() const { return 4 * llvm::alignTo(columnsPerPart, 32) + 32; }
+
+AttentionGrid moec::buildAttentionGrid(const GpuBlockBuilder &builder, const AttentionProblem &problem,
+                                       const AttentionSchedule &schedule, Value batches, Value positions, Value keys) {
+  // A split of fewer steps is not worth merging.
+  constexpr int64_t fewestSteps = 2, flags = 16384;
+  auto constant = [&](int64_t value) {
+    return builder.make<arith::ConstantOp>(builder.builder.getIntegerAttr(keys.getType(), value));
+  };
+  auto ceilDiv = [&](Value a, Value b) { return builder.div(builder.sub(builder.add(a, b), 1), b); };
+  auto atMost = [&](Value a, Value b) { return builder.compare(arith::CmpIPredicate::sle, a, b); };
+  AttentionGrid grid;
+  Value groupRows = builder.mul(positions, problem.group);
+  grid.isFlat = atMost(groupRows, constant(schedule.flat.rows()));
+  Value height = builder.select(grid.isFlat, constant(schedule.flat.rows()), constant(schedule.tall.rows()));
+  grid.isPacked = atMost(positions, height);
+  grid.rows = builder.select(grid.isPacked, groupRows, positions);
+  grid.tilesPerUnit = ceilDiv(grid.rows, height);
+  Value units = builder.select(grid.isPacked, constant(problem.keyHeads), constant(problem.keyHeads * problem.group));
+  // At least 1, so that it can be divided by.
+  Value tiles = builder.max(builder.mul(builder.mul(units, schedule.parts), grid.tilesPerUnit), 1);
+
+  Value seen = keys;
+  if (problem.hasWindow())
+    seen = builder.min(seen, builder.add(positions, static_cast<int64_t>(problem.op.getWindow()) - 1));
+  Value keysPerStep =
+      builder.select(grid.isFlat, constant(schedule.flat.keysPerStep), constant(schedule.tall.keysPerStep));
+  Value steps = ceilDiv(seen, keysPerStep);
+  Value wanted = builder.max(builder.div(constant(schedule.blocksPerProcessor * schedule.processors), tiles), 1);
+  Value stepsPerSplit = builder.max(ceilDiv(steps, wanted), fewestSteps);
+  Value all = builder.mul(batches, tiles);
+  Value hasFlags = atMost(all, constant(flags));
+  grid.splits = builder.select(hasFlags, builder.max(ceilDiv(steps, stepsPerSplit), 1), constant(1));
+  grid.blocks = builder.mul(builder.select(builder.equal(positions, int64_t(0)), constant(0), all), grid.splits);
+  return grid;
+}
