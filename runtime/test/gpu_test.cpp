@@ -32,9 +32,9 @@ protected:
   }
 
   // Runs a program without inputs.
-  moert_status_t run(const ArtifactBuilder &builder) {
+  moert_status_t run(const ArtifactBuilder &builder, const char *device = GetParam()) {
     program = open(builder.build());
-    session = makeSessionOn(program, GetParam());
+    session = makeSessionOn(program, device);
     return moert_session_run(session.get(), nullptr, 0, nullptr, 0);
   }
 
@@ -156,6 +156,13 @@ TEST_P(Emu, FaultsNameNodeAndKernel) {
   }
 }
 
+TEST_P(Emu, EndsBlocksBeyondTheLimit) {
+  const char *body = "mov.b32 %r4, 0;\nagain: add.s32 %r4, %r4, 1; setp.lt.u32 %p1, %r4, 100;\n@%p1 bra again;\n"
+                     "shl.b64 %d1, %thread, 2; add.s64 %d2, %in1, %d1; st.global.u32 [%d2], %r4;";
+  EXPECT_EQ(run(makeSingleLaunch(body), "emu:sm_80,limit=1000"), MOERT_OK) << moert_last_error();
+  EXPECT_FAILS(run(makeSingleLaunch(body), "emu:sm_80,limit=200"), MOERT_RUN_FAILED, "no end after 200 instructions");
+}
+
 TEST_P(Emu, OutputsMustBeWritten) {
   EXPECT_FAILS(run(makeSingleLaunch("setp.eq.u64 %p1, %thread, 5; @%p1 bra done; shl.b64 %d1, %thread, 2;\n"
                                     "add.s64 %d2, %in1, %d1; mov.b32 %r4, 0; st.global.u32 [%d2], %r4;")),
@@ -171,7 +178,9 @@ TEST(DeviceChoice, NamesWhatIsWrong) {
   EXPECT_EQ(tryDevice(cpuOnly, "cpu"), MOERT_OK);
   EXPECT_FAILS(tryDevice(cpuOnly, "emu:sm_80"), MOERT_UNSUPPORTED, "the file has no code for GPUs");
   EXPECT_FAILS(tryDevice(gpuOnly, "emu:sm_10"), MOERT_INVALID_ARGUMENT, "unknown emulated GPU 'sm_10', expected sm_80");
-  EXPECT_FAILS(tryDevice(gpuOnly, "emu:sm_80,speed=1"), MOERT_INVALID_ARGUMENT, "'speed=1', expected seed=NUMBER");
+  EXPECT_FAILS(tryDevice(gpuOnly, "emu:sm_80,speed=1"), MOERT_INVALID_ARGUMENT,
+               "'speed=1', expected seed=NUMBER or limit=NUMBER");
+  EXPECT_FAILS(tryDevice(gpuOnly, "emu:sm_80,seed=1,limit=1x"), MOERT_INVALID_ARGUMENT, "'limit=1x', expected");
 }
 
 TEST(DeviceChoice, ChecksTheCode) {

@@ -258,7 +258,8 @@ typedef struct {
   void *trace_context;
   // What to run on; NULL: "cpu". "cuda" is the first NVIDIA GPU, "cuda:1" the second. "emu:sm_80" is an emulated GPU,
   // which checks every access of a kernel; it is slow and says nothing about time. With "emu:sm_80,seed=7" warps take
-  // turns, and asynchronous copies land, in an order that the seed decides.
+  // turns, and asynchronous copies land, in an order that the seed decides; with "emu:sm_80,limit=1000000" a block that
+  // executes more instructions counts as endless.
   const char *device;
 } moert_session_options_t;
 #define MOERT_SESSION_OPTIONS_INIT                                                                                     \

@@ -40,15 +40,29 @@ EmuDevice::EmuDevice(std::shared_ptr<const Program> sharedProgram, const moert_s
   launchOptions.count = options.trace != nullptr;
 }
 
-static Status readSeed(std::string_view options, uint64_t &seed) {
-  constexpr std::string_view key = "seed=";
-  const char *end = options.data() + options.size();
-  if (options.starts_with(key)) {
-    const auto parsed = std::from_chars(options.data() + key.size(), end, seed);
-    if (parsed.ec == std::errc() && parsed.ptr == end)
-      return Status::success();
+// "seed=7,limit=100000".
+static Status readOptions(std::string_view text, emu::LaunchOptions &options) {
+  struct Option {
+    std::string_view key;
+    uint64_t &value;
+  };
+  const Option known[] = {{"seed=", options.seed}, {"limit=", options.instructionLimit}};
+  while (!text.empty()) {
+    const std::string_view option = text.substr(0, text.find(','));
+    const auto *found =
+        std::find_if(std::begin(known), std::end(known), [&](const Option &o) { return option.starts_with(o.key); });
+    bool isRead = false;
+    if (found != std::end(known)) {
+      const char *end = option.data() + option.size();
+      const auto parsed = std::from_chars(option.data() + found->key.size(), end, found->value);
+      isRead = parsed.ec == std::errc() && parsed.ptr == end;
+    }
+    if (!isRead)
+      return failure(MOERT_INVALID_ARGUMENT, "emulated GPU: '", option, "', expected seed=NUMBER or limit=NUMBER");
+    text.remove_prefix(std::min(option.size() + 1, text.size()));
   }
-  return failure(MOERT_INVALID_ARGUMENT, "emulated GPU: '", options, "', expected seed=NUMBER");
+  options.copyOrder = options.seed ? emu::CopyOrder::Random : emu::CopyOrder::Latest;
+  return Status::success();
 }
 
 Status EmuDevice::create(std::string_view argument, std::shared_ptr<const Program> program,
@@ -60,10 +74,7 @@ Status EmuDevice::create(std::string_view argument, std::shared_ptr<const Progra
   if (machine == std::end(machines))
     return failure(MOERT_INVALID_ARGUMENT, "unknown emulated GPU '", name, "', expected sm_80");
   auto created = std::make_unique<EmuDevice>(std::move(program), options);
-  if (comma < argument.size()) {
-    MOERT_TRY(readSeed(argument.substr(comma + 1), created->launchOptions.seed));
-    created->launchOptions.copyOrder = emu::CopyOrder::Random;
-  }
+  MOERT_TRY(readOptions(argument.substr(std::min(comma + 1, argument.size())), created->launchOptions));
   MOERT_TRY(created->load(*machine));
   device = std::move(created);
   return Status::success();

@@ -26,7 +26,8 @@ class EmuDevice : public Device {
 public:
   EmuDevice(std::shared_ptr<const Program> program, const moert_session_options_t &options);
 
-  // `argument` names the machine, and perhaps the seed of the order of warps: "sm_80", "sm_80,seed=7".
+  // `argument` names the machine, and perhaps the seed of the order of warps and after how many instructions a block
+  // counts as endless: "sm_80", "sm_80,seed=7,limit=1000000".
   static Status create(std::string_view argument, std::shared_ptr<const Program> program,
                        const moert_session_options_t &options, std::unique_ptr<Device> &device);
 
