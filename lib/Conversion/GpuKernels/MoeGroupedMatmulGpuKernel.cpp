@@ -282,8 +282,7 @@ void GroupedMatmulBlock::emitBody(const MatmulBody &body) {
   position.firstOctet = block.mul(block.div(warp, body.warpsAcrossColumns), body.octetsPerWarp);
   auto products = makeMatmulProducts(block, problem, schedule, body, position);
   Values sums = multiplySteps(body, *products);
-  // From here on the stages hold other things.
-  block.waitForCopies(0);
+  // From here on the stages hold other things. Each step has waited for its copies, so that none is under way.
   block.barrier();
 
   auto finish = [&](ValueRange results) {
