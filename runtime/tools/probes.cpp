@@ -47,13 +47,11 @@ constexpr int accumulators = 12; // hides the latency of the multiply-add units
 // A sum that started at the fixed point 1 would be folded away and the others counted for it.
 constexpr float firstSum = 2.0f;
 
-#if defined(__x86_64__)
-typedef float Vector8 __attribute__((vector_size(32)));
-typedef float Vector16 __attribute__((vector_size(64)));
+typedef float Vector4 __attribute__((vector_size(16)));
 
 // A function that returns how many floating-point operations it has done.
-#define MOERT_FMA_PROBE(name, features, vector)                                                                        \
-  __attribute__((target(features))) static int64_t name() {                                                            \
+#define MOERT_FMA_PROBE(name, vector)                                                                                  \
+  static int64_t name() {                                                                                              \
     vector sums[accumulators], factor = vector{} + 0.999f, addend = vector{} + 0.001f;                                 \
     for (int i = 0; i < accumulators; ++i)                                                                             \
       sums[i] = vector{} + (firstSum + static_cast<float>(i));                                                         \
@@ -66,18 +64,23 @@ typedef float Vector16 __attribute__((vector_size(64)));
     floatSink = total[0];                                                                                              \
     return fmaRounds * accumulators * int64_t(sizeof(vector) / sizeof(float)) * 2;                                     \
   }
-MOERT_FMA_PROBE(multiplyAddAvx2, "avx2,fma", Vector8)
-MOERT_FMA_PROBE(multiplyAddAvx512, "avx512f,fma", Vector16)
-#undef MOERT_FMA_PROBE
+MOERT_FMA_PROBE(multiplyAddBase, Vector4)
+
+#if defined(__x86_64__)
+typedef float Vector8 __attribute__((vector_size(32)));
+typedef float Vector16 __attribute__((vector_size(64)));
+__attribute__((target("avx2,fma"))) MOERT_FMA_PROBE(multiplyAddAvx2, Vector8)
+__attribute__((target("avx512f,fma"))) MOERT_FMA_PROBE(multiplyAddAvx512, Vector16)
 
 static int64_t multiplyAddBest() {
   static const bool hasAvx512 = __builtin_cpu_supports("avx512f");
   static const bool hasAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return hasAvx512 ? multiplyAddAvx512() : hasAvx2 ? multiplyAddAvx2() : 0;
+  return hasAvx512 ? multiplyAddAvx512() : hasAvx2 ? multiplyAddAvx2() : multiplyAddBase();
 }
 #else
-static int64_t multiplyAddBest() { return 0; }
+static int64_t multiplyAddBest() { return multiplyAddBase(); }
 #endif
+#undef MOERT_FMA_PROBE
 
 static double probePeak(uint32_t threads) {
   double best = 1e9;

@@ -24,7 +24,7 @@ static cl::list<Target> targets("target", cl::CommaSeparated, cl::cat(category),
                                 cl::values(clEnumValN(Target::Cpu, "cpu", "processors (default)"),
                                            clEnumValN(Target::Cuda, "cuda", "NVIDIA GPUs")));
 static cl::list<std::string> cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
-                                  cl::desc("Code variants (default x86-64-v3,x86-64-v4), or native for this machine"));
+                                  cl::desc("Code variants of x86-64-v2, -v3, -v4, aarch64, or native (default x86-64-v3,x86-64-v4)"));
 static cl::opt<std::string> gpu("gpu", cl::init("sm_80"), cl::value_desc("chip"), cl::cat(category),
                                 cl::desc("Oldest GPU that the code must run on (default sm_80)"));
 static cl::opt<Stage>
@@ -40,8 +40,11 @@ static cl::list<std::string> disable("disable", cl::CommaSeparated, cl::value_de
                                      cl::desc("Optional passes to leave out"));
 static cl::opt<bool> remarks("remarks", cl::cat(category),
                              cl::desc("Say what kept a structure from being recognised or improved"));
-static cl::opt<bool> check("check", cl::cat(category),
-                           cl::desc("Compile also without recognisers, run both, keep plain operators if they differ"));
+static cl::opt<RaisingCheck> check(
+    "check", cl::ValueOptional, cl::init(RaisingCheck::Off), cl::cat(category),
+    cl::desc("Run what was recognised beside the plain operators it replaced; what differs:"),
+    cl::values(clEnumValN(RaisingCheck::Keep, "", ""), clEnumValN(RaisingCheck::Keep, "keep", "stays plain operators"),
+               clEnumValN(RaisingCheck::Strict, "strict", "is an error")));
 static cl::opt<bool> noCheck("no-check", cl::cat(category), cl::desc("Trust the recognisers (default)"));
 static cl::opt<bool> timing("timing", cl::cat(category), cl::desc("Print the time of each pass"));
 static cl::opt<bool> verbose("verbose", cl::cat(category),
@@ -83,7 +86,8 @@ static CompileOptions makeOptions() {
   if (bos.getNumOccurrences())
     options.tokenizer.bos = bos;
   options.tokenizer.stop.assign(stop.begin(), stop.end());
-  options.check = check && check.getPosition() > noCheck.getPosition();
+  if (check.getPosition() > noCheck.getPosition())
+    options.check = check;
   options.remarks = remarks;
   options.timing = timing;
   options.progress = verbose || sys::Process::StandardErrIsDisplayed();

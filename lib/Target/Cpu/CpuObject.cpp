@@ -18,7 +18,8 @@ using namespace moec;
 
 namespace {
 
-std::unique_ptr<llvm::TargetMachine> createTargetMachine(const CpuVariant &variant, std::string &error) {
+std::unique_ptr<llvm::TargetMachine> createTargetMachine(const CpuVariant &variant, CodeEffort effort,
+                                                         std::string &error) {
   llvm::Triple triple(variant.triple);
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
@@ -26,8 +27,9 @@ std::unique_ptr<llvm::TargetMachine> createTargetMachine(const CpuVariant &varia
   llvm::TargetOptions options;
   // Sums keep their order; a product that feeds a sum may round once.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, variant.cpu, "", options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive));
+  auto level = effort == CodeEffort::Full ? llvm::CodeGenOptLevel::Aggressive : llvm::CodeGenOptLevel::None;
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(triple, variant.cpu, "", options, llvm::Reloc::PIC_, llvm::CodeModel::Small, level));
 }
 
 /// Code of an image sees no library and no other image: no builtins, nothing interposable, no unwinding.
@@ -76,8 +78,9 @@ struct Compilation {
   llvm::SmallString<0> object;
   std::string error;
 
-  void run() {
-    optimize(*module, *machine);
+  void run(CodeEffort effort) {
+    if (effort == CodeEffort::Full)
+      optimize(*module, *machine);
     llvm::raw_svector_ostream stream(object);
     llvm::legacy::PassManager codegen;
     if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
@@ -102,8 +105,8 @@ void initializeOnce(MLIRContext *context) {
 
 } // namespace
 
-FailureOr<SmallVector<CodeImage>> moec::compileImages(ArrayRef<ModuleOp> modules,
-                                                      ArrayRef<const CpuVariant *> variants) {
+FailureOr<SmallVector<CodeImage>> moec::compileImages(ArrayRef<ModuleOp> modules, ArrayRef<const CpuVariant *> variants,
+                                                      CodeEffort effort) {
   std::vector<std::unique_ptr<Compilation>> compilations;
   for (auto [moduleRef, variant] : llvm::zip_equal(modules, variants)) {
     ModuleOp module = moduleRef;
@@ -111,7 +114,7 @@ FailureOr<SmallVector<CodeImage>> moec::compileImages(ArrayRef<ModuleOp> modules
     auto &compilation = *compilations.emplace_back(std::make_unique<Compilation>());
     compilation.variant = variant;
     compilation.module = translateModuleToLLVMIR(module, compilation.context, variant->name);
-    compilation.machine = createTargetMachine(*variant, compilation.error);
+    compilation.machine = createTargetMachine(*variant, effort, compilation.error);
     if (!compilation.module || !compilation.machine)
       return module.emitError("cannot compile for ") << variant->name << ": " << compilation.error;
     compilation.module->setTargetTriple(compilation.machine->getTargetTriple());
@@ -120,7 +123,7 @@ FailureOr<SmallVector<CodeImage>> moec::compileImages(ArrayRef<ModuleOp> modules
   }
   std::vector<std::thread> threads;
   for (auto &compilation : compilations)
-    threads.emplace_back([&] { compilation->run(); });
+    threads.emplace_back([&] { compilation->run(effort); });
   for (std::thread &thread : threads)
     thread.join();
 

@@ -93,10 +93,13 @@ typedef struct {
   moert_string_t key, value;
 } moert_info_t;
 
-// Element types; the values are those of onnx.TensorProto.DataType.
+// Element types; the values are those of onnx.TensorProto.DataType. Each element of 4 or 2 bits takes a byte: an integer
+// as an i8 or u8 would hold it, a float in the low bits. Of a byte that comes in only the low bits count.
 enum {
   MOERT_F32 = 1, MOERT_U8 = 2, MOERT_I8 = 3, MOERT_U16 = 4, MOERT_I16 = 5, MOERT_I32 = 6, MOERT_I64 = 7,
   MOERT_BOOL = 9, MOERT_F16 = 10, MOERT_F64 = 11, MOERT_U32 = 12, MOERT_U64 = 13, MOERT_BF16 = 16,
+  MOERT_F8E4M3FN = 17, MOERT_F8E4M3FNUZ = 18, MOERT_F8E5M2 = 19, MOERT_F8E5M2FNUZ = 20, MOERT_U4 = 21, MOERT_I4 = 22,
+  MOERT_F4E2M1FN = 23, MOERT_F8E8M0FNU = 24, MOERT_U2 = 25, MOERT_I2 = 26,
 };
 
 typedef struct {
@@ -144,7 +147,7 @@ typedef struct {
 // 4096, relative to the section) the image: mapped as one read-execute block at any page-aligned address; it has no
 // relocations, imports, constructors, thread-locals or writable data.
 typedef struct {
-  moert_string_t variant;        // "x86-64-v3", "x86-64-v4"
+  moert_string_t variant;        // "x86-64-v3", "aarch64"
   uint32_t architecture;         // MOERT_ARCH_*
   uint32_t entry_count;
   uint64_t required_features;    // MOERT_FEATURE_* bits
@@ -154,6 +157,7 @@ typedef struct {
 enum { MOERT_ARCH_X86_64 = 1, MOERT_ARCH_AARCH64 = 2 };
 enum {
   MOERT_FEATURE_AVX2 = 1 << 0, MOERT_FEATURE_FMA = 1 << 1, MOERT_FEATURE_F16C = 1 << 2, MOERT_FEATURE_BMI2 = 1 << 3,
+  MOERT_FEATURE_SSE4_2 = 1 << 4, MOERT_FEATURE_POPCNT = 1 << 5,
   MOERT_FEATURE_AVX512F = 1 << 8, MOERT_FEATURE_AVX512BW = 1 << 9, MOERT_FEATURE_AVX512DQ = 1 << 10,
   MOERT_FEATURE_AVX512VL = 1 << 11, MOERT_FEATURE_AVX512CD = 1 << 12,
 };

@@ -15,13 +15,15 @@ namespace moec {
 
 /// Facts about an instruction set that code is compiled for.
 struct CpuVariant {
-  llvm::StringRef name;     // as `--cpu` and the file call it
+  llvm::StringRef name; // as `--cpu` and the file call it
   llvm::StringRef triple;
-  llvm::StringRef cpu;      // LLVM's name
-  int64_t vectorLanes;      // f32 values in a vector register
+  llvm::StringRef cpu; // LLVM's name
+  int64_t vectorLanes; // f32 values in a vector register
   int64_t vectorRegisters;
-  uint32_t architecture;    // MOERT_ARCH_*
-  uint64_t features;        // MOERT_FEATURE_* bits the code needs
+  bool hasFma;             // instructions for fused multiply-add,
+  bool hasHalfConversions; // and for conversions of f16
+  uint32_t architecture;   // MOERT_ARCH_*
+  uint64_t features;       // MOERT_FEATURE_* bits the code needs
 };
 
 /// All variants, the most capable first.
@@ -43,9 +45,16 @@ struct CodeImage {
   llvm::StringMap<uint64_t> entries; // kernel name -> offset
 };
 
+enum class CodeEffort {
+  Full,
+  /// For code that runs once: the least time to compile.
+  Least,
+};
+
 /// Compiles modules in the LLVM dialect, one per variant, in parallel. Diagnostics go to the modules' context.
 llvm::FailureOr<llvm::SmallVector<CodeImage>> compileImages(llvm::ArrayRef<mlir::ModuleOp> modules,
-                                                            llvm::ArrayRef<const CpuVariant *> variants);
+                                                            llvm::ArrayRef<const CpuVariant *> variants,
+                                                            CodeEffort effort = CodeEffort::Full);
 
 /// Links one relocatable object file into a code image; `error` says why not.
 llvm::FailureOr<CodeImage> linkImage(llvm::StringRef object, std::string &error);

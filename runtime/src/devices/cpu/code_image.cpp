@@ -12,6 +12,9 @@ Status CodeImage::load(const CodeVariant &variant, CodeImage &image) {
   if (!variant.image.empty())
     std::memcpy(image.memory.data(), variant.image.data(), variant.image.size());
   MOERT_TRY(image.memory.makeExecutable());
+  // Some processors fetch instructions past what was just written.
+  auto *begin = reinterpret_cast<char *>(image.memory.data());
+  __builtin___clear_cache(begin, begin + variant.image.size());
   image.kernels.clear();
   for (uint64_t entry : variant.entries)
     image.kernels.push_back(reinterpret_cast<moert_kernel_fn_t>(image.memory.data() + entry));

@@ -15,16 +15,19 @@ struct FeatureBit {
   unsigned leaf;
   unsigned reg; // 0 eax, 1 ebx, 2 ecx, 3 edx
   unsigned bit;
-  bool needsZmm;
+  uint64_t savedState; // bits of XCR0: registers that the system must save
 };
+
+static constexpr uint64_t noState = 0, ymmState = 0x6, zmmState = 0xe6;
 
 // Leaf 7 is sub-leaf 0. Bit positions are those of the processor manuals.
 static constexpr FeatureBit featureBits[] = {
-    {MOERT_FEATURE_AVX2, "AVX2", 7, 1, 5, false},         {MOERT_FEATURE_FMA, "FMA", 1, 2, 12, false},
-    {MOERT_FEATURE_F16C, "F16C", 1, 2, 29, false},        {MOERT_FEATURE_BMI2, "BMI2", 7, 1, 8, false},
-    {MOERT_FEATURE_AVX512F, "AVX512F", 7, 1, 16, true},   {MOERT_FEATURE_AVX512BW, "AVX512BW", 7, 1, 30, true},
-    {MOERT_FEATURE_AVX512DQ, "AVX512DQ", 7, 1, 17, true}, {MOERT_FEATURE_AVX512VL, "AVX512VL", 7, 1, 31, true},
-    {MOERT_FEATURE_AVX512CD, "AVX512CD", 7, 1, 28, true},
+    {MOERT_FEATURE_SSE4_2, "SSE4.2", 1, 2, 20, noState},      {MOERT_FEATURE_POPCNT, "POPCNT", 1, 2, 23, noState},
+    {MOERT_FEATURE_AVX2, "AVX2", 7, 1, 5, ymmState},          {MOERT_FEATURE_FMA, "FMA", 1, 2, 12, ymmState},
+    {MOERT_FEATURE_F16C, "F16C", 1, 2, 29, ymmState},         {MOERT_FEATURE_BMI2, "BMI2", 7, 1, 8, noState},
+    {MOERT_FEATURE_AVX512F, "AVX512F", 7, 1, 16, zmmState},   {MOERT_FEATURE_AVX512BW, "AVX512BW", 7, 1, 30, zmmState},
+    {MOERT_FEATURE_AVX512DQ, "AVX512DQ", 7, 1, 17, zmmState}, {MOERT_FEATURE_AVX512VL, "AVX512VL", 7, 1, 31, zmmState},
+    {MOERT_FEATURE_AVX512CD, "AVX512CD", 7, 1, 28, zmmState},
 };
 
 #if defined(__x86_64__)
@@ -35,22 +38,17 @@ static uint64_t readSavedRegisters() {
 }
 
 uint64_t detectCpuFeatures() {
-  constexpr unsigned osxsave = 1u << 27, avx = 1u << 28;
-  constexpr uint64_t ymmState = 0x6, zmmState = 0xe6;
-  unsigned leaf1[4], leaf7[4];
-  if (!__get_cpuid(1, &leaf1[0], &leaf1[1], &leaf1[2], &leaf1[3]) ||
-      !__get_cpuid_count(7, 0, &leaf7[0], &leaf7[1], &leaf7[2], &leaf7[3]))
+  constexpr unsigned osxsave = 1u << 27;
+  unsigned leaf1[4] = {}, leaf7[4] = {};
+  if (!__get_cpuid(1, &leaf1[0], &leaf1[1], &leaf1[2], &leaf1[3]))
     return 0;
-  if ((leaf1[2] & osxsave) == 0 || (leaf1[2] & avx) == 0)
-    return 0;
-  const uint64_t saved = readSavedRegisters();
-  if ((saved & ymmState) != ymmState)
-    return 0;
+  __get_cpuid_count(7, 0, &leaf7[0], &leaf7[1], &leaf7[2], &leaf7[3]);
+  const uint64_t saved = leaf1[2] & osxsave ? readSavedRegisters() : 0;
   uint64_t features = 0;
   for (const FeatureBit &bit : featureBits) {
     const unsigned *leaf = bit.leaf == 1 ? leaf1 : leaf7;
     const bool present = leaf[bit.reg] >> bit.bit & 1;
-    if (present && (!bit.needsZmm || (saved & zmmState) == zmmState))
+    if (present && (saved & bit.savedState) == bit.savedState)
       features |= bit.feature;
   }
   return features;

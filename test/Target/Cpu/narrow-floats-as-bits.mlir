@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-bf16-as-bits | FileCheck %s
+// RUN: moe-opt %s --moe-narrow-floats-as-bits | FileCheck %s
 
 // CHECK-LABEL: llvm.func @store
 llvm.func @store(%p: !llvm.ptr, %q: !llvm.ptr) {
@@ -19,4 +19,21 @@ llvm.func @store(%p: !llvm.ptr, %q: !llvm.ptr) {
   llvm.store %w, %q : bf16, !llvm.ptr
   llvm.store %two, %q : vector<2xbf16>, !llvm.ptr
   llvm.return
+}
+
+// Without conversions f16 is only moved.
+// CHECK-LABEL: llvm.func @move_half
+llvm.func @move_half(%p: !llvm.ptr, %q: !llvm.ptr) {
+  // CHECK: llvm.load %{{.*}} : !llvm.ptr -> i16
+  %v = llvm.load %p : !llvm.ptr -> f16
+  llvm.store %v, %q : f16, !llvm.ptr
+  llvm.return
+}
+
+// CHECK-LABEL: llvm.func @convert_half
+llvm.func @convert_half(%p: !llvm.ptr) -> f32 {
+  // CHECK: llvm.load %{{.*}} : !llvm.ptr -> f16
+  %v = llvm.load %p : !llvm.ptr -> f16
+  %w = llvm.fpext %v : f16 to f32
+  llvm.return %w : f32
 }
