@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 
 #include <cmath>
+#include <optional>
 #include <random>
 
 using namespace mlir;
@@ -198,5 +199,160 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionForm{"Length", "bf16", "bf16", "bf16", 4, 1, 64, 64, nullptr, true, true, true},
         AttentionForm{"LengthMask", "f32", "f32", "f32", 2, 2, 24, 40, "i1", false, true, true, 60}),
     [](const auto &info) { return info.param.name; });
+
+/// What a launch may not waste. Keys and values are counted as weights.
+class AttentionCounters : public AttentionGpu {
+protected:
+  void SetUp() override {
+    runner.emplace(*context, problem.text());
+    ASSERT_TRUE(runner->isValid());
+    runner->weights = {1, 2};
+    runner->options.count = true;
+  }
+
+  void launch(const AttentionExtents &extents) {
+    SmallVector<HostTensor> inputs = problem.inputs(extents, 1);
+    HostTensor result;
+    uint32_t status;
+    moert::Status launched = runner->run(inputs, 0, result, status);
+    ASSERT_TRUE(launched.ok()) << launched.getMessage();
+    keyBytes = inputs[1].getElementType().getIntOrFloatBitWidth() / 8;
+    resultBytes = result.getSize() * result.getElementType().getIntOrFloatBitWidth() / 8;
+  }
+
+  AttentionProblem problem{*context, GetParam()};
+  std::optional<GpuKernelRunner> runner;
+  uint64_t keyBytes = 0, resultBytes = 0;
+};
+
+TEST_P(AttentionCounters, DecodeReadsEachKeyOnce) {
+  const AttentionForm &form = GetParam();
+  for (int64_t keys : {1, 100, 1000, 3000}) {
+    AttentionExtents extents{2, 1, keys};
+    launch(extents);
+    const moert::emu::LaunchCounters &counters = runner->report.counters;
+    int64_t seen = form.window ? std::min(form.window, keys) : keys;
+    EXPECT_EQ(counters.of(moert::emu::MemoryTag::Weights).readBytes,
+              extents.batches * form.keyHeads * seen * (form.size + form.valueSize) * keyBytes)
+        << keys << " keys";
+    EXPECT_EQ(counters.of(moert::emu::MemoryTag::Activations).writtenBytes, resultBytes);
+    // What splits leave for each other: sums of the rows that exist.
+    uint64_t rows = runner->blocks * form.heads / form.keyHeads;
+    EXPECT_LE(counters.of(moert::emu::MemoryTag::Workspace).writtenBytes, rows * (form.valueSize + 2) * 4)
+        << keys << " keys";
+    EXPECT_EQ(counters.sharedConflicts, 0u) << keys << " keys";
+  }
+}
+
+TEST_P(AttentionCounters, ScoresStayInRegisters) {
+  const AttentionForm &form = GetParam();
+  for (int64_t positions : {64, 150}) {
+    launch({1, positions, positions});
+    const moert::emu::LaunchCounters &counters = runner->report.counters;
+    EXPECT_EQ(counters.of(moert::emu::MemoryTag::Activations).writtenBytes, resultBytes);
+    EXPECT_EQ(counters.of(moert::emu::MemoryTag::Workspace).writtenBytes, 0u);
+    EXPECT_EQ(counters.sharedConflicts, 0u) << positions << " positions";
+    // Tiles of 64 rows and as many keys, up to the diagonal; sums of weights are eight more columns.
+    uint64_t tiles = form.heads * (positions == 64 ? 1 : 1 + 2 + 3), operations = 0;
+    for (uint64_t count : counters.tensorOperations)
+      operations += count;
+    uint64_t passes = keyBytes == 4 ? 3 : 1;
+    EXPECT_LE(operations, passes * tiles * 64 * 64 * 2 * (form.size + form.valueSize + 8)) << positions << " positions";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, AttentionCounters,
+    testing::Values(AttentionForm{"bf16", "bf16", "bf16", "bf16", 8, 2, 128, 128, nullptr, false, false, true},
+                    AttentionForm{"f16", "f16", "f16", "f16", 4, 4, 64, 64, nullptr, false, false, true},
+                    AttentionForm{"Uneven", "bf16", "bf16", "bf16", 4, 1, 192, 128, nullptr, false, false, true},
+                    AttentionForm{"Window", "bf16", "bf16", "bf16", 4, 1, 64, 64, nullptr, true, false, true, 128},
+                    AttentionForm{"f32", "f32", "f32", "f32", 4, 1, 64, 128, nullptr, false, false, true}),
+    [](const auto &info) { return info.param.name; });
+
+/// Forms of the sizes of models, for what the assembler says.
+class AttentionAssembly : public AttentionGpu {};
+
+TEST_P(AttentionAssembly, HasNoSpills) {
+  AttentionProblem problem(*context, GetParam());
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  if (moec::findPtxAssembler().empty())
+    GTEST_SKIP() << "ptxas not found";
+  for (const char *chip : {"sm_80", "sm_90", "sm_100"}) {
+    AssemblerReport report = runner.assemble(chip);
+    ASSERT_TRUE(report.assembled) << report.log;
+    EXPECT_EQ(report.spillBytes, 0) << chip;
+    RecordProperty(std::string("registers_") + chip, static_cast<int>(report.registers));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, AttentionAssembly,
+    testing::Values(AttentionForm{"Group8", "bf16", "bf16", "bf16", 32, 4, 128, 128, nullptr, false, true, true},
+                    AttentionForm{"SinksAndWindow", "f16", "f16", "f16", 64, 8, 64, 64, nullptr, true, true, true, 128},
+                    AttentionForm{"Uneven", "bf16", "bf16", "bf16", 16, 16, 192, 128, nullptr, false, true, true},
+                    AttentionForm{"Softcap", "bf16", "bf16", "bf16", 16, 8, 256, 256, "f32", false, false, true, 4096,
+                                  50.0},
+                    AttentionForm{"f32", "f32", "f32", "f32", 16, 16, 128, 128, "f32", false, false, true},
+                    AttentionForm{"f32_Wide", "f32", "f32", "f32", 8, 4, 256, 256, "i1"}),
+    [](const auto &info) { return info.param.name; });
+
+class AttentionBatch : public AttentionGpu {};
+
+TEST_P(AttentionBatch, DoesNotChangeBits) {
+  AttentionProblem problem(*context, GetParam());
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  for (AttentionExtents extents : {AttentionExtents{3, 1, 700}, AttentionExtents{3, 70, 130}}) {
+    SmallVector<HostTensor> inputs = problem.inputs(extents, 1);
+    HostTensor all, one;
+    uint32_t status;
+    ASSERT_TRUE(runner.run(inputs, 0, all, status).ok());
+    for (HostTensor &input : inputs) {
+      HostTensor last(input.getElementType(), {1, input.getDim(1), input.getDim(2), input.getDim(3)});
+      for (int64_t i = 0; i < last.getSize(); ++i)
+        last.copyElement(i, input, input.getSize() - last.getSize() + i);
+      input = last;
+    }
+    ASSERT_TRUE(runner.run(inputs, 1, one, status).ok());
+    for (int64_t i = 0; i < one.getSize(); ++i)
+      ASSERT_EQ(one.real(i), all.real(all.getSize() - one.getSize() + i)) << extents.keys << " keys, element " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, AttentionBatch,
+                         testing::Values(AttentionForm{"bf16", "bf16", "bf16", "bf16", 4, 1},
+                                         AttentionForm{"f32", "f32", "f32", "f32", 2, 2, 32, 48}),
+                         [](const auto &info) { return info.param.name; });
+
+class AttentionStatus : public testing::Test {
+protected:
+  std::unique_ptr<MLIRContext> context = makeGpuContext();
+};
+
+TEST_F(AttentionStatus, ReportsExtentsThatDisagree) {
+  AttentionForm form{"", "bf16", "bf16", "bf16", 2, 1, 16, 16, "f32", false, true};
+  AttentionProblem problem(*context, form);
+  GpuKernelRunner runner(*context, problem.text());
+  ASSERT_TRUE(runner.isValid());
+  auto expectRefused = [&](const char *what, llvm::function_ref<void(SmallVectorImpl<HostTensor> &)> spoil) {
+    SmallVector<HostTensor> inputs = problem.inputs({2, 3, 40}, 1);
+    spoil(inputs);
+    HostTensor result;
+    uint32_t status = 0;
+    moert::Status launched = runner.run(inputs, 0, result, status);
+    ASSERT_TRUE(launched.ok()) << what << ": " << launched.getMessage();
+    EXPECT_EQ(status, uint32_t(MOERT_KERNEL_BAD_VALUE)) << what;
+  };
+  auto reshape = [](HostTensor &tensor, ArrayRef<int64_t> shape) {
+    tensor = HostTensor(tensor.getElementType(), shape);
+  };
+  expectRefused("batches of k", [&](auto &inputs) { reshape(inputs[1], {1, 1, 77, 16}); });
+  expectRefused("keys of v", [&](auto &inputs) { reshape(inputs[2], {2, 1, 76, 16}); });
+  expectRefused("positions of the mask", [&](auto &inputs) { reshape(inputs[3], {2, 2, 2, 40}); });
+  expectRefused("keys of the mask", [&](auto &inputs) { reshape(inputs[3], {2, 2, 3, 39}); });
+  expectRefused("length", [&](auto &inputs) { inputs[4].setInteger(int64_t(0), 78); });
+}
 
 } // namespace

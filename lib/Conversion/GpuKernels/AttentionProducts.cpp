@@ -2,8 +2,6 @@
 
 #include "AttentionProducts.h"
 
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
-
 using namespace mlir;
 using namespace moec;
 
@@ -30,54 +28,53 @@ void AttentionProducts::setQueries(Value tile) {
       kept.push_back(loadQueries(step));
 }
 
-namespace {
-
-/// Registers of f32 values as tf32: a value of 24 bits is the sum of two of 11 bits and a rest that is left out.
-struct Tf32Parts {
-  Values high, low;
-
-  Tf32Parts(const GpuBlockBuilder &block, ValueRange values) {
-    Type f32 = block.builder.getF32Type();
-    for (Value value : values) {
-      Value number = block.bitcast(value, f32);
-      high.push_back(block.roundToTf32(number));
-      low.push_back(block.roundToTf32(block.make<arith::SubFOp>(number, block.bitcast(high.back(), f32))));
-    }
+AttentionProducts::Operand AttentionProducts::split(ValueRange values) const {
+  if (problem.kind != MatrixKind::Tf32)
+    return {llvm::to_vector_of<Value>(values), {}};
+  Operand parts;
+  Type f32 = block.builder.getF32Type();
+  for (Value value : values) {
+    Value number = block.bitcast(value, f32);
+    parts.high.push_back(block.roundToTf32(number));
+    Value rest = block.make<arith::SubFOp>(number, block.bitcast(parts.high.back(), f32));
+    parts.low.push_back(block.roundToTf32(rest));
   }
-};
+  return parts;
+}
 
-} // namespace
+AttentionProducts::Operand AttentionProducts::ones() const {
+  int64_t bits = problem.kind == MatrixKind::Bf16  ? 0x3f803f80
+                 : problem.kind == MatrixKind::F16 ? 0x3c003c00
+                                                   : 0x3f800000;
+  return {Values(2, block.i32(bits)), {}};
+}
 
 /// Adds a * b to the sums of an octet.
-void AttentionProducts::multiply(ValueRange a, ValueRange b, Values &sums, int64_t octet) const {
+void AttentionProducts::multiply(const Operand &a, const Operand &b, Values &sums, int64_t octet) const {
   MatrixSums sum = {sums[4 * octet], sums[4 * octet + 1], sums[4 * octet + 2], sums[4 * octet + 3]};
-  if (problem.kind == MatrixKind::Tf32) {
-    Tf32Parts left(block, a), right(block, b);
-    sum = block.multiply(problem.kind, left.low, right.high, sum);
-    sum = block.multiply(problem.kind, left.high, right.low, sum);
-    sum = block.multiply(problem.kind, left.high, right.high, sum);
-  } else {
-    sum = block.multiply(problem.kind, a, b, sum);
-  }
-  llvm::copy(sum, sums.begin() + 4 * octet);
+  if (!a.low.empty())
+    sum = block.multiply(problem.kind, a.low, b.high, sum);
+  if (!b.low.empty())
+    sum = block.multiply(problem.kind, a.high, b.low, sum);
+  llvm::copy(block.multiply(problem.kind, a.high, b.high, sum), sums.begin() + 4 * octet);
 }
 
 Values AttentionProducts::multiplyKeys(Value tile) const {
   Value keys = laneAddress(tile, firstKey, schedule.keyPitch, /*rowsFirst=*/false);
   Values scores(4 * keyOctets(), block.f32(0));
   for (int64_t step = 0; step < querySteps(); ++step) {
-    Values left = kept.empty() ? loadQueries(step) : kept[step];
+    Operand left = split(kept.empty() ? loadQueries(step) : kept[step]);
     for (int64_t octet = 0; octet < keyOctets(); octet += 2) {
       int64_t offset = 8 * octet * schedule.keyPitch + step * AttentionSchedule::stepBytes;
       Values right = block.loadMatrices(block.at(keys, offset), 4, /*transposed=*/false);
-      multiply(left, {right[0], right[1]}, scores, octet);
-      multiply(left, {right[2], right[3]}, scores, octet + 1);
+      multiply(left, split({right[0], right[1]}), scores, octet);
+      multiply(left, split({right[2], right[3]}), scores, octet + 1);
     }
   }
   return scores;
 }
 
-void AttentionProducts::appendWeights(Values &weights, Value &first, Value &second) const {
+void AttentionProducts::appendWeights(Values &weights, Value first, Value second) const {
   if (problem.kind == MatrixKind::Tf32) {
     weights.append({first, second});
     return;
@@ -88,9 +85,6 @@ void AttentionProducts::appendWeights(Values &weights, Value &first, Value &seco
   Value packed = LLVM::CallIntrinsicOp::create(block.builder, block.loc, pair, block.builder.getStringAttr(name),
                                                ValueRange{second, first})
                      ->getResult(0);
-  Type f32 = block.builder.getF32Type();
-  first = block.convert(block.make<vector::ExtractOp>(packed, int64_t(0)), f32);
-  second = block.convert(block.make<vector::ExtractOp>(packed, int64_t(1)), f32);
   weights.push_back(block.bitcast(packed, block.builder.getI32Type()));
 }
 
@@ -105,14 +99,16 @@ Values AttentionProducts::addValues(Value tile, ValueRange weights, ValueRange s
 
 void AttentionProducts::addValues16(Value tile, ValueRange weights, Values &sums) const {
   Value values = laneAddress(tile, firstKey, schedule.valuePitch, /*rowsFirst=*/true);
-  for (int64_t key = 0; key < keyOctets(); key += 2)
-    for (int64_t column = 0; column < columnOctets(); column += 2) {
+  for (int64_t key = 0; key < keyOctets(); key += 2) {
+    Operand left = split(weights.slice(2 * key, 4));
+    for (int64_t column = 0; column + 1 < sumOctets(); column += 2) {
       int64_t offset = 8 * key * schedule.valuePitch + 16 * column;
       Values right = block.loadMatrices(block.at(values, offset), 4, /*transposed=*/true);
-      ValueRange left = weights.slice(2 * key, 4);
-      multiply(left, {right[0], right[1]}, sums, column);
-      multiply(left, {right[2], right[3]}, sums, column + 1);
+      multiply(left, split({right[0], right[1]}), sums, column);
+      multiply(left, split({right[2], right[3]}), sums, column + 1);
     }
+    multiply(left, ones(), sums, sumOctets() - 1);
+  }
 }
 
 /// An instruction takes eight keys: the first of each pair, then the second ones, as the lanes have their weights.
@@ -122,10 +118,12 @@ void AttentionProducts::addValues32(Value tile, ValueRange weights, Values &sums
   Type i32 = block.builder.getI32Type();
   for (int64_t octet = 0; octet < keyOctets(); ++octet) {
     ValueRange weight = weights.slice(4 * octet, 4);
-    for (int64_t columns = 0; columns < columnOctets(); ++columns) {
+    Operand left = split({weight[0], weight[2], weight[1], weight[3]});
+    for (int64_t columns = 0; columns + 1 < sumOctets(); ++columns) {
       Value pair = block.at(values, 8 * octet * schedule.valuePitch + 32 * columns);
-      Value right[] = {block.load(i32, pair), block.load(i32, block.at(pair, schedule.valuePitch))};
-      multiply({weight[0], weight[2], weight[1], weight[3]}, right, sums, columns);
+      multiply(left, split({block.load(i32, pair), block.load(i32, block.at(pair, schedule.valuePitch))}), sums,
+               columns);
     }
+    multiply(left, ones(), sums, sumOctets() - 1);
   }
 }

@@ -23,15 +23,16 @@ public:
         firstKey(firstKey) {}
 
   int64_t keyOctets() const { return body.keysPerWarp() / 8; }
-  int64_t columnOctets() const { return schedule.columnsPerPart / 8; }
+  /// Those of the values, and behind them one of ones, whose sums are those of the weights.
+  int64_t sumOctets() const { return schedule.columnsPerPart / 8 + 1; }
 
   /// Says where the queries lie. Few enough are kept in registers.
   void setQueries(mlir::Value tile);
   /// Scores of all keys of the warp, in the order (octet of keys, register).
   Values multiplyKeys(mlir::Value tile) const;
   /// Appends the weights of two neighbouring keys as `addValues` takes them, in the order (octet of keys, row of the
-  /// lane). They become what the products take them for.
-  void appendWeights(Values &weights, mlir::Value &first, mlir::Value &second) const;
+  /// lane).
+  void appendWeights(Values &weights, mlir::Value first, mlir::Value second) const;
   /// Adds weighted values to sums in the order (octet of columns, register).
   Values addValues(mlir::Value tile, mlir::ValueRange weights, mlir::ValueRange sums) const;
 
@@ -40,7 +41,13 @@ private:
   mlir::Value laneAddress(mlir::Value tile, mlir::Value firstRow, int64_t pitch, bool rowsFirst) const;
   void addValues16(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
   void addValues32(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
-  void multiply(mlir::ValueRange a, mlir::ValueRange b, Values &sums, int64_t octet) const;
+  /// Registers of an operand; f32 values are the sum of two in tf32 and a rest that is left out.
+  struct Operand {
+    Values high, low;
+  };
+  Operand split(mlir::ValueRange values) const;
+  Operand ones() const;
+  void multiply(const Operand &a, const Operand &b, Values &sums, int64_t octet) const;
   Values loadQueries(int64_t step) const;
 
   GpuBlockBuilder block;

@@ -1,7 +1,6 @@
 //===- AttentionResults.cpp - from the sums of warps to stored results ------===//
 
 #include "AttentionResults.h"
-#include "WarpReductions.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -70,11 +69,11 @@ void Results::gather(const AttentionSums &sums) {
   for (int64_t side : {0, 1}) {
     Value row = block.add(first, 8 * side);
     Value target = block.at(shared, block.add(block.mul(row, schedule.resultPitch()), block.mul(pair, 8)));
-    for (int64_t octet = 0; octet < static_cast<int64_t>(sums.values.size() / 4); ++octet) {
+    for (int64_t octet = 0; octet < schedule.columnsPerPart / 8; ++octet) {
       Value both = block.make<vector::FromElementsOp>(type, sums.values.slice(4 * octet + 2 * side, 2));
       block.store(both, block.at(target, 32 * octet));
     }
-    Value weight = sumLanes(block, sums.weight[side], 4);
+    Value weight = sums.values[schedule.columnsPerPart / 2 + 2 * side];
     block.ifThen(block.equal(pair, int64_t(0)), [&] {
       Value place = largestOf(shared, row, schedule.resultBytes());
       block.store(sums.largest[side], place);
@@ -109,8 +108,8 @@ Merged Results::mergeWarps(Value row, Value column) const {
   auto rowOf = [&](int64_t copy) { return block.add(row, 16 * copy); };
   Merged merged{hiddenScore(block), block.f32(0), Values(width, block.f32(0))};
   for (int64_t copy = 0; copy < body.warpsAcrossKeys; ++copy)
-    merged.largest = block.make<arith::MaximumFOp>(
-        merged.largest, block.load(f32, largestOf(shared, rowOf(copy), schedule.resultBytes())));
+    merged.largest =
+        largerScore(block, merged.largest, block.load(f32, largestOf(shared, rowOf(copy), schedule.resultBytes())));
   Value reference = finiteMaximum(block, merged.largest);
   for (int64_t copy = 0; copy < body.warpsAcrossKeys; ++copy) {
     Value place = largestOf(shared, rowOf(copy), schedule.resultBytes());
@@ -147,7 +146,7 @@ Merged Results::mergeSplits(Value row, Value column) const {
   auto placeOf = [&](Value split) { return largestOf(partial(split), row, 4 * body.rows() * schedule.columnsPerPart); };
   Merged merged;
   merged.largest = block.loop(zero, share.splits, one, hiddenScore(block), [&](Value split, ValueRange carried) {
-    return Values{block.make<arith::MaximumFOp>(carried[0], block.load(f32, placeOf(split)))};
+    return Values{largerScore(block, carried[0], block.load(f32, placeOf(split)))};
   })[0];
   Value reference = finiteMaximum(block, merged.largest);
   Values zeros(width + 1, block.f32(0));
@@ -172,7 +171,7 @@ void Results::storeResult(Value row, Value column, const Merged &merged) const {
     Value head = attentionHead(block, operands, unit, inUnit);
     Value place = block.at(operands.sinks, block.mul(head, type.getIntOrFloatBitWidth() / 8));
     Value sink = block.mulFloat(block.convert(block.load(type, place), f32), block.f32(attentionLog2E));
-    Value reference = finiteMaximum(block, block.make<arith::MaximumFOp>(merged.largest, sink));
+    Value reference = finiteMaximum(block, largerScore(block, merged.largest, sink));
     factor = powerOfTwo(block, block.make<arith::SubFOp>(merged.largest, reference));
     weight = block.fma(weight, factor, powerOfTwo(block, block.make<arith::SubFOp>(sink, reference)));
   }

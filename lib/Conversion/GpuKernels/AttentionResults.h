@@ -12,9 +12,10 @@
 
 namespace moec {
 
-/// Of the two rows of a lane. Values are in the order (octet of columns, register).
+/// Of the two rows of a lane. Values are in the order (octet of columns, register), and the last octet is the sum of
+/// the weights.
 struct AttentionSums {
-  mlir::Value largest[2], weight[2];
+  mlir::Value largest[2];
   mlir::ValueRange values;
 };
 

@@ -34,8 +34,10 @@ AttentionSchedule::AttentionSchedule(const AttentionProblem &problem, const step
   keyPitch = pitch(problem.size * problem.tileBytes);
   valuePitch = pitch(columnsPerPart * problem.tileBytes);
 
-  flat = {/*warpsAcrossRows=*/1, /*warpsAcrossKeys=*/warps, /*keysPerStep=*/64};
-  tall = {/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*keysPerStep=*/problem.tileBytes == 2 ? 64 : 32};
+  flat = {/*warpsAcrossRows=*/1, /*warpsAcrossKeys=*/warps, /*keysPerStep=*/64, /*fewestSteps=*/2};
+  // Wide sums leave few registers for scores.
+  int64_t keys = problem.tileBytes == 2 && columnsPerPart <= 128 ? 64 : 32;
+  tall = {/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*keysPerStep=*/keys, /*fewestSteps=*/8};
   int64_t share = machine.sharedBytesPerProcessor / blocksPerProcessor - reservedPerBlock;
   chooseSlots(flat, machine, share);
   chooseSlots(tall, machine, share);
@@ -57,8 +59,7 @@ int64_t AttentionSchedule::resultPitch() const { return 4 * llvm::alignTo(column
 
 AttentionGrid moec::buildAttentionGrid(const GpuBlockBuilder &builder, const AttentionProblem &problem,
                                        const AttentionSchedule &schedule, Value batches, Value positions, Value keys) {
-  // A split of fewer steps is not worth merging.
-  constexpr int64_t fewestSteps = 2, flags = 16384;
+  constexpr int64_t flags = 16384;
   auto constant = [&](int64_t value) {
     return builder.make<arith::ConstantOp>(builder.builder.getIntegerAttr(keys.getType(), value));
   };
@@ -67,7 +68,8 @@ AttentionGrid moec::buildAttentionGrid(const GpuBlockBuilder &builder, const Att
   AttentionGrid grid;
   Value groupRows = builder.mul(positions, problem.group);
   grid.isFlat = atMost(groupRows, constant(schedule.flat.rows()));
-  Value height = builder.select(grid.isFlat, constant(schedule.flat.rows()), constant(schedule.tall.rows()));
+  auto choose = [&](int64_t flat, int64_t tall) { return builder.select(grid.isFlat, constant(flat), constant(tall)); };
+  Value height = choose(schedule.flat.rows(), schedule.tall.rows());
   grid.isPacked = atMost(positions, height);
   grid.rows = builder.select(grid.isPacked, groupRows, positions);
   grid.tilesPerUnit = ceilDiv(grid.rows, height);
@@ -78,11 +80,10 @@ AttentionGrid moec::buildAttentionGrid(const GpuBlockBuilder &builder, const Att
   Value seen = keys;
   if (problem.hasWindow())
     seen = builder.min(seen, builder.add(positions, static_cast<int64_t>(problem.op.getWindow()) - 1));
-  Value keysPerStep =
-      builder.select(grid.isFlat, constant(schedule.flat.keysPerStep), constant(schedule.tall.keysPerStep));
-  Value steps = ceilDiv(seen, keysPerStep);
+  Value steps = ceilDiv(seen, choose(schedule.flat.keysPerStep, schedule.tall.keysPerStep));
   Value wanted = builder.max(builder.div(constant(schedule.blocksPerProcessor * schedule.processors), tiles), 1);
-  Value stepsPerSplit = builder.max(ceilDiv(steps, wanted), fewestSteps);
+  Value stepsPerSplit =
+      builder.max(ceilDiv(steps, wanted), choose(schedule.flat.fewestSteps, schedule.tall.fewestSteps));
   Value all = builder.mul(batches, tiles);
   Value hasFlags = atMost(all, constant(flags));
   grid.splits = builder.select(hasFlags, builder.max(ceilDiv(steps, stepsPerSplit), 1), constant(1));

@@ -32,6 +32,7 @@ struct AttentionProblem {
   int64_t keyHeads, group; // heads of k, heads of q for each of them
 
   bool hasWindow() const { return op.getWindow() > 0; }
+  bool hasSoftcap() const { return op.getSoftcap().isNonZero(); }
 };
 
 /// The code for tiles of one height.
@@ -39,6 +40,8 @@ struct AttentionBody {
   /// The warps of a block: each has 16 rows of the tile and a part of the keys of a step.
   int64_t warpsAcrossRows, warpsAcrossKeys;
   int64_t keysPerStep;
+  /// A split of fewer steps is not worth what it leaves in the workspace.
+  int64_t fewestSteps;
   /// Tiles of keys or values in shared memory, those under way included.
   int64_t slots = 0, slotBytes = 0;
 

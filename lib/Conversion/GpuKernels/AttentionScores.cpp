@@ -9,6 +9,8 @@ using namespace moec;
 
 using Values = GpuBlockBuilder::Values;
 
+Value moec::largerScore(const GpuBlockBuilder &block, Value a, Value b) { return block.make<arith::MaxNumFOp>(a, b); }
+
 Value moec::powerOfTwo(const GpuBlockBuilder &block, Value exponent) {
   return LLVM::CallIntrinsicOp::create(block.builder, block.loc, exponent.getType(),
                                        block.builder.getStringAttr("llvm.nvvm.ex2.approx.ftz"), exponent)
@@ -57,9 +59,15 @@ AttentionScores::Row AttentionScores::describeRow(Value row) const {
   return result;
 }
 
+double AttentionScores::factor() const {
+  double scale = problem.op.getScale().convertToDouble();
+  bool isPlain = scale > 0.0 && !problem.hasSoftcap() && !operands.mask;
+  return isPlain ? scale * attentionLog2E : 1.0;
+}
+
 Value AttentionScores::scale(Value product) const {
   double scale = problem.op.getScale().convertToDouble(), cap = problem.op.getSoftcap().convertToDouble();
-  if (cap == 0.0)
+  if (!problem.hasSoftcap())
     return block.mulFloat(product, block.f32(scale * attentionLog2E));
   Value ratio = block.mulFloat(product, block.f32(scale / cap));
   return block.mulFloat(block.make<math::TanhOp>(ratio), block.f32(cap * attentionLog2E));
@@ -82,7 +90,7 @@ Values AttentionScores::compute(ValueRange products, Value stepKey, Value firstK
   Values scores;
   Value keyOfLane = block.add(firstKey, pairOfLane), lastKey = block.sub(operands.keys, 1);
   for (auto [i, product] : llvm::enumerate(products)) {
-    Value score = scale(product);
+    Value score = factor() == 1.0 ? scale(product) : product;
     if (operands.mask) {
       // Keys that do not exist read the mask of the last one, and are hidden below.
       Value key = block.min(block.add(keyOfLane, 8 * (i / 4) + i % 2), lastKey);

@@ -1,6 +1,7 @@
 //===- AttentionScores.h - from products of queries and keys to scores ------===//
 //
-// Scale, softcap, mask, and which keys a query sees. Scores are in units of log 2, so that weights are powers of two.
+// Scale, softcap, mask, and which keys a query sees. Weights are powers of two, so scores are in units of log 2, save
+// for a factor that is left to them where nothing but the scale lies between products and scores.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_CONVERSION_GPUKERNELS_ATTENTIONSCORES_H
@@ -40,6 +41,8 @@ public:
   AttentionScores(const GpuBlockBuilder &block, const AttentionProblem &problem, const AttentionBody &body,
                   const AttentionOperands &operands, const AttentionUnit &unit, mlir::Value lane, mlir::Value warpRow);
 
+  /// What scores are still to be multiplied with; positive.
+  double factor() const;
   /// Scores from the products with keys from `firstKey` on, those of the warp in a step that begins at `stepKey`.
   Values compute(mlir::ValueRange products, mlir::Value stepKey, mlir::Value firstKey) const;
 
@@ -66,6 +69,8 @@ private:
 mlir::Value attentionHead(const GpuBlockBuilder &block, const AttentionOperands &operands, const AttentionUnit &unit,
                           mlir::Value row);
 
+/// The larger number of two; a number rather than NaN.
+mlir::Value largerScore(const GpuBlockBuilder &block, mlir::Value a, mlir::Value b);
 /// 2 to the power of an f32.
 mlir::Value powerOfTwo(const GpuBlockBuilder &block, mlir::Value exponent);
 /// `value`, or 0 where it is minus infinity, so that minus infinity less it is not undefined.

@@ -32,12 +32,6 @@ public:
   void emit();
 
 private:
-  /// What a warp carries from step to step: the offset of the slot that is read next, and sums.
-  struct State {
-    Value slot;
-    AttentionSums sums;
-  };
-
   void checkExtents(ValueRange arguments);
   void emitBody(const AttentionBody &body);
   void findUnit(const AttentionBody &body);
@@ -47,7 +41,9 @@ private:
   Value advance(const AttentionBody &body, Value slot) const;
   Values emitStep(const AttentionBody &body, const AttentionProducts &products, const AttentionScores &scores,
                   Value step, Value warpKey, ValueRange carried);
-  Values weigh(const AttentionProducts &products, ValueRange scores, AttentionSums &sums, Values &values);
+  Values weigh(const AttentionProducts &products, const AttentionScores &rule, ValueRange scores, Values &largest,
+               Values &sums);
+  Value isLess(Value a, Value b) { return block.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, a, b); }
 
   GpuBlockBuilder block;
   const step::GpuKernelContext &context;
@@ -227,51 +223,59 @@ void AttentionBlock::nextTile(const AttentionBody &body, Value step, int64_t til
   block.commitCopies();
 }
 
-/// Turns scores into weights relative to the largest score so far, to which sums and values are scaled.
-Values AttentionBlock::weigh(const AttentionProducts &products, ValueRange scores, AttentionSums &sums,
-                             Values &values) {
+/// Turns scores into weights relative to the largest score so far, to which sums are scaled.
+Values AttentionBlock::weigh(const AttentionProducts &products, const AttentionScores &rule, ValueRange scores,
+                             Values &largest, Values &sums) {
+  Values next = largest;
+  for (auto [i, score] : llvm::enumerate(scores))
+    next[i / 2 % 2] = largerScore(block, next[i / 2 % 2], score);
+  next = combineLanes(block, next, 4, [&](ValueRange a, ValueRange b) {
+    return Values{largerScore(block, a[0], b[0]), largerScore(block, a[1], b[1])};
+  });
+
+  Value factor = block.f32(rule.factor()), minusFactor = block.f32(-rule.factor());
+  Values references, scales;
+  for (auto [before, now] : llvm::zip_equal(largest, next)) {
+    references.push_back(block.mulFloat(finiteMaximum(block, now), minusFactor));
+    scales.push_back(powerOfTwo(block, block.fma(before, factor, references.back())));
+  }
   Values weights;
-  Value references[2], factors[2];
-  for (int64_t side : {0, 1}) {
-    Value largest = scores[2 * side];
-    for (size_t i = 0; i < scores.size(); i += 4)
-      for (int64_t next : {0, 1})
-        largest = block.make<arith::MaximumFOp>(largest, scores[i + 2 * side + next]);
-    largest = block.make<arith::MaximumFOp>(sums.largest[side], maxLanes(block, largest, 4));
-    references[side] = finiteMaximum(block, largest);
-    factors[side] = powerOfTwo(block, block.make<arith::SubFOp>(sums.largest[side], references[side]));
-    sums.largest[side] = largest;
-    sums.weight[side] = block.mulFloat(sums.weight[side], factors[side]);
-  }
   for (size_t i = 0; i < scores.size(); i += 2) {
-    int64_t side = i / 2 % 2;
-    auto weigh = [&](Value score) { return powerOfTwo(block, block.make<arith::SubFOp>(score, references[side])); };
-    Value first = weigh(scores[i]), second = weigh(scores[i + 1]);
-    products.appendWeights(weights, first, second);
-    sums.weight[side] = block.addFloat(sums.weight[side], block.addFloat(first, second));
+    auto weigh = [&](Value score) { return powerOfTwo(block, block.fma(score, factor, references[i / 2 % 2])); };
+    products.appendWeights(weights, weigh(scores[i]), weigh(scores[i + 1]));
   }
-  for (auto [i, value] : llvm::enumerate(values))
-    value = block.mulFloat(value, factors[i / 2 % 2]);
+
+  // After some steps the largest scores rarely change.
+  Value isNew = block.make<arith::OrIOp>(isLess(largest[0], next[0]), isLess(largest[1], next[1]));
+  auto rescale = [&] {
+    Values scaled;
+    for (auto [i, sum] : llvm::enumerate(sums))
+      scaled.push_back(block.mulFloat(sum, scales[i / 2 % 2]));
+    return scaled;
+  };
+  Value none = block.equal(block.ballot(isNew), int64_t(0));
+  sums = block.ifElse(
+      none, [&] { return sums; }, rescale);
+  largest = next;
   return weights;
 }
 
-/// Carries the offset of the slot of the keys, largest scores, sums of weights and of values.
+/// Carries the offset of the slot of the keys, largest scores, and sums.
 Values AttentionBlock::emitStep(const AttentionBody &body, const AttentionProducts &products,
                                 const AttentionScores &scores, Value step, Value warpKey, ValueRange carried) {
   Value keySlot = carried[0], valueSlot = advance(body, keySlot);
-  AttentionSums sums{{carried[1], carried[2]}, {carried[3], carried[4]}, {}};
-  Values values = llvm::to_vector_of<Value>(carried.drop_front(5));
+  Values largest = {carried[1], carried[2]}, sums = llvm::to_vector_of<Value>(carried.drop_front(3));
 
   nextTile(body, step, 0, keySlot);
   Values product = products.multiplyKeys(block.at(ring, keySlot));
   Value stepKey = block.add(unit.beginKey, block.mul(step, body.keysPerStep));
   Values score = scores.compute(product, stepKey, block.add(stepKey, warpKey));
-  Values weights = weigh(products, score, sums, values);
+  Values weights = weigh(products, scores, score, largest, sums);
   nextTile(body, step, 1, valueSlot);
-  values = products.addValues(block.at(ring, valueSlot), weights, values);
+  sums = products.addValues(block.at(ring, valueSlot), weights, sums);
 
-  Values next = {advance(body, valueSlot), sums.largest[0], sums.largest[1], sums.weight[0], sums.weight[1]};
-  next.append(values);
+  Values next = {advance(body, valueSlot), largest[0], largest[1]};
+  next.append(sums);
   return next;
 }
 
@@ -296,7 +300,7 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
   products.setQueries(shared);
   AttentionScores scores(block, problem, body, operands, unit, lane, warpRow);
   Values initial = {block.i32(0), hiddenScore(block), hiddenScore(block)};
-  initial.append(2 + 4 * products.columnOctets(), block.f32(0));
+  initial.append(4 * products.sumOctets(), block.f32(0));
   Values last = block.loop(block.i32(0), steps, block.i32(1), initial, [&](Value step, ValueRange carried) {
     return emitStep(body, products, scores, step, warpKey, carried);
   });
@@ -304,7 +308,9 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
   // From here on shared memory holds other things.
   block.waitForCopies(0);
   block.barrier();
-  AttentionSums sums{{last[1], last[2]}, {last[3], last[4]}, ValueRange(last).drop_front(5)};
+  Value factor = block.f32(scores.factor());
+  AttentionSums sums{{block.mulFloat(last[1], factor), block.mulFloat(last[2], factor)},
+                     ValueRange(last).drop_front(3)};
   emitAttentionResults(block, problem, schedule, body, operands, unit, share, grid.rows, thread, shared, sums);
 }
 
