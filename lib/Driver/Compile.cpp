@@ -1,6 +1,6 @@
 //===- Compile.cpp - compile(): the one entry of the compiler ---------------===//
 #include "moec/Driver/Compile.h"
-#include "CompareArtifacts.h"
+#include "CheckRaising.h"
 #include "Console.h"
 #include "Emit.h"
 #include "OutputFile.h"
@@ -10,8 +10,10 @@
 #include "moec/Driver/Pipelines.h"
 #include "moec/Import/Import.h"
 #include "moec/InitAll.h"
+#include "moec/Raise/RaisedStructures.h"
 #include "moec/Target/Cpu/CpuTarget.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -19,7 +21,6 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -37,10 +38,6 @@ public:
   }
 
   CompileStatus run();
-  void warn(const llvm::Twine &message) { console.warning(message); }
-
-  /// How the output differs from what plain operators compute; empty unless the check found that.
-  StringRef getDisagreement() const { return disagreement; }
 
 private:
   CompileStatus checkOptions();
@@ -48,11 +45,11 @@ private:
   CompileStatus resolveGpu();
   CompileStatus load();
   CompileStatus runStage(Stage stage);
-  CompileStatus runPasses(Stage stage);
+  CompileStatus runPasses(Stage stage, ArrayRef<std::string> disabledPasses);
+  CompileStatus raise();
   CompileStatus checkContract(Stage stage);
   CompileStatus write();
   CompileStatus emitOrPrint(uint64_t &size);
-  bool agreesWithPlainOperators(StringRef artifact);
   bool isMlir() const;
 
   const CompileOptions &options;
@@ -64,7 +61,6 @@ private:
   TimingScope timingScope;
   OwningOpRef<ModuleOp> module;
   Summary summary;
-  std::string disagreement;
 };
 
 } // namespace
@@ -161,11 +157,11 @@ CompileStatus Compilation::checkContract(Stage stage) {
 }
 
 /// A pass that fails with a message on a module that is still valid refuses the input; any other failure is ours.
-CompileStatus Compilation::runPasses(Stage stage) {
+CompileStatus Compilation::runPasses(Stage stage, ArrayRef<std::string> disabledPasses) {
   PassManager pm(&context);
   TimingScope scope = timingScope.nest(getStageName(stage));
   pm.enableTiming(scope);
-  buildPipeline(pm, stage, {options.disabledPasses, cpus, gpu});
+  buildPipeline(pm, stage, {disabledPasses, cpus, gpu});
   unsigned errorsBefore = console.getErrorCount();
   if (succeeded(pm.run(*module)))
     return CompileStatus::Success;
@@ -180,50 +176,40 @@ CompileStatus Compilation::runPasses(Stage stage) {
   return CompileStatus::InternalError;
 }
 
+/// The stage `raise`; with a check, what differs from plain operators is put back or is an error.
+CompileStatus Compilation::raise() {
+  auto entry = module->lookupSymbol<func::FuncOp>("main");
+  if (options.check == RaisingCheck::Off || !entry || entry.isExternal())
+    return runPasses(Stage::Raise, options.disabledPasses);
+  SmallVector<std::string> recognisers(options.disabledPasses);
+  for (StringRef pass : llvm::make_filter_range(getOptionalPasses(), isRecogniser))
+    recognisers.push_back(pass.str());
+  if (CompileStatus status = runPasses(Stage::Raise, recognisers); status != CompileStatus::Success)
+    return status;
+  numberOps(*module);
+  OwningOpRef<ModuleOp> plain = module->clone();
+  if (CompileStatus status = runPasses(Stage::Raise, options.disabledPasses); status != CompileStatus::Success)
+    return status;
+  bool isStrict = options.check == RaisingCheck::Strict;
+  CheckCounts counts;
+  {
+    TimingScope scope = timingScope.nest("check");
+    counts = checkRaising(*module, *plain, isStrict);
+  }
+  removeNumbers(*module);
+  summary.setChecked(counts);
+  return isStrict && counts.rejected != 0 ? CompileStatus::Refused : CompileStatus::Success;
+}
+
 CompileStatus Compilation::runStage(Stage stage) {
   console.beginStage(stage);
-  if (CompileStatus status = runPasses(stage); status != CompileStatus::Success)
+  CompileStatus status = stage == Stage::Raise ? raise() : runPasses(stage, options.disabledPasses);
+  if (status != CompileStatus::Success)
     return status;
   console.endStage(stage);
   if (stage == Stage::Raise)
     summary.gather(*module);
   return checkContract(stage);
-}
-
-/// `options` with every recogniser switched off.
-static CompileOptions withoutRecognisers(const CompileOptions &options) {
-  CompileOptions plain = options;
-  plain.check = false;
-  for (llvm::StringLiteral pass : getOptionalPasses())
-    if (isRecogniser(pass) && !llvm::is_contained(plain.disabledPasses, pass))
-      plain.disabledPasses.push_back(pass.str());
-  return plain;
-}
-
-/// Compiles the model for this machine as plain operators and compares it with `artifact`. What cannot be compared
-/// counts as agreeing, with a warning.
-bool Compilation::agreesWithPlainOperators(StringRef artifact) {
-  CompileOptions plain = withoutRecognisers(options);
-  SmallString<128> path;
-  if (std::error_code error = sys::fs::createTemporaryFile("moec-plain", "moe", path)) {
-    console.warning("what was recognised is not checked: " + error.message());
-    return true;
-  }
-  llvm::FileRemover remover(path);
-  plain.output = path.str().str();
-  plain.cpus = {"native"};
-  plain.gpu.clear();
-  plain.remarks = plain.timing = plain.progress = false;
-  if (compile(plain, llvm::nulls()) != CompileStatus::Success) {
-    console.warning("what was recognised is not checked: the model does not compile as plain operators");
-    return true;
-  }
-  Comparison comparison = compareArtifacts(artifact, path);
-  if (comparison.agreement == Agreement::Unknown)
-    console.warning("what was recognised is not checked: " + comparison.detail);
-  if (comparison.agreement == Agreement::Different)
-    disagreement = comparison.detail;
-  return disagreement.empty();
 }
 
 /// Writes the output file: the artifact after the last stage, the module's text after an earlier one.
@@ -235,18 +221,12 @@ CompileStatus Compilation::emitOrPrint(uint64_t &size) {
     emitted = succeeded(emitArtifact(*module, options, summary, os));
     return emitted ? llvm::Error::success() : llvm::createStringError("unfinished");
   };
-  auto accept = [&](StringRef path) -> llvm::Error {
-    bool wanted = options.check && options.lastStage == Stage::Emit;
-    return !wanted || agreesWithPlainOperators(path) ? llvm::Error::success() : llvm::createStringError("it differs");
-  };
-  llvm::Expected<uint64_t> written = writeFileAtomically(options.output, emit, accept);
+  llvm::Expected<uint64_t> written = writeFileAtomically(options.output, emit);
   if (written) {
     size = *written;
     return CompileStatus::Success;
   }
   std::string problem = llvm::toString(written.takeError());
-  if (!disagreement.empty())
-    return CompileStatus::Refused;
   if (emitted) {
     console.error("cannot write '" + options.output + "': " + problem);
     return CompileStatus::Refused;
@@ -292,30 +272,11 @@ CompileStatus Compilation::run() {
   return status == CompileStatus::Success ? write() : status;
 }
 
-/// Calls `use` with a compilation in a context of its own.
-static CompileStatus withCompilation(const CompileOptions &options, raw_ostream &messages,
-                                     function_ref<CompileStatus(Compilation &)> use) {
+CompileStatus moec::compile(const CompileOptions &options, raw_ostream &messages) {
   DialectRegistry registry;
   registerAllDialects(registry);
   MLIRContext context(registry);
   // Users read messages, not IR.
   context.printOpOnDiagnostic(false);
-  Compilation compilation(options, context, messages);
-  return use(compilation);
-}
-
-CompileStatus moec::compile(const CompileOptions &options, raw_ostream &messages) {
-  std::string disagreement;
-  CompileStatus status = withCompilation(options, messages, [&](Compilation &compilation) {
-    CompileStatus status = compilation.run();
-    disagreement = compilation.getDisagreement();
-    return status;
-  });
-  if (disagreement.empty())
-    return status;
-  CompileOptions plain = withoutRecognisers(options);
-  return withCompilation(plain, messages, [&](Compilation &compilation) {
-    compilation.warn("what was recognised computes something else, so plain operators are kept: " + disagreement);
-    return compilation.run();
-  });
+  return Compilation(options, context, messages).run();
 }

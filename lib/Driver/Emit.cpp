@@ -4,7 +4,6 @@
 #include "Summary.h"
 #include "moec/Artifact/WeightEvaluation.h"
 #include "moec/Artifact/Writer.h"
-#include "moec/Target/Cpu/CpuTarget.h"
 #include "moec/Target/Cuda/CudaTarget.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -48,14 +47,14 @@ ArtifactOptions describe(ModuleOp module, const CompileOptions &options) {
 } // namespace
 
 LogicalResult moec::emitArtifact(ModuleOp module, const CompileOptions &options, Summary &summary,
-                                 llvm::raw_pwrite_stream &file) {
+                                 llvm::raw_pwrite_stream &file, CodeEffort effort) {
   SmallVector<ModuleOp> modules;
   SmallVector<const CpuVariant *> variants;
   for (auto nested : module.getOps<ModuleOp>()) {
     modules.push_back(nested);
     variants.push_back(findCpuVariant(*nested.getSymName()));
   }
-  FailureOr<SmallVector<CodeImage>> images = compileImages(modules, variants);
+  FailureOr<SmallVector<CodeImage>> images = compileImages(modules, variants, effort);
   FailureOr<SmallVector<GpuImage>> gpuImages = compileGpuImages(module);
   if (failed(images) || failed(gpuImages))
     return failure();

@@ -32,8 +32,7 @@ static Expected<uint64_t> writeInPlace(StringRef path, function_ref<Error(raw_pw
   return size;
 }
 
-Expected<uint64_t> moec::writeFileAtomically(StringRef path, function_ref<Error(raw_pwrite_stream &)> write,
-                                             function_ref<Error(StringRef)> accept) {
+Expected<uint64_t> moec::writeFileAtomically(StringRef path, function_ref<Error(raw_pwrite_stream &)> write) {
   sys::fs::file_status status;
   if (!sys::fs::status(path, status) && sys::fs::exists(status) && !sys::fs::is_regular_file(status))
     return writeInPlace(path, write);
@@ -43,8 +42,6 @@ Expected<uint64_t> moec::writeFileAtomically(StringRef path, function_ref<Error(
   Expected<uint64_t> size = writeTo(temporary->FD, write);
   if (!size)
     return joinErrors(size.takeError(), temporary->discard());
-  if (Error refused = accept ? accept(temporary->TmpName) : Error::success())
-    return joinErrors(std::move(refused), temporary->discard());
   if (Error kept = temporary->keep(path))
     return std::move(kept);
   return size;

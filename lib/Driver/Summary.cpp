@@ -154,6 +154,10 @@ void Summary::print(raw_ostream &os, StringRef output, uint64_t bytes, unsigned 
   os << (runs.empty() ? "\n" : ":\n");
   for (const LayerRun &run : runs)
     os << "  " << run.count << " x " << run.description << '\n';
+  if (checked) {
+    printCount(os, checked->structures, "raised structure");
+    os << ": " << checked->rejected << " rejected, " << checked->unchecked << " not checked\n";
+  }
   os << groupDigits(parameterCount) << " parameters\n";
   for (const std::string &line : gpuLines)
     os << line << '\n';

@@ -152,7 +152,53 @@ Extent SymbolicShapes::opaque() {
 Extent SymbolicShapes::computed(StringRef kind, const Extent &a, const Extent &b) {
   auto [entry, inserted] = computedAtoms.try_emplace({kind.str(), a, b}, atomCount);
   atomCount += inserted;
+  computations[entry->second] = &entry->first;
   return Extent::atom(entry->second);
+}
+
+void SymbolicShapes::collectFreeAtoms(const Extent &extent, llvm::SetVector<unsigned> &atoms) const {
+  for (unsigned atom : extent.opaqueFactors()) {
+    const Computation *computation = computations.lookup(atom);
+    if (!computation) {
+      atoms.insert(atom);
+      continue;
+    }
+    collectFreeAtoms(std::get<1>(*computation), atoms);
+    collectFreeAtoms(std::get<2>(*computation), atoms);
+  }
+}
+
+/// `kind` of SymbolicShapes::computed() on numbers.
+static std::optional<int64_t> compute(StringRef kind, int64_t a, int64_t b) {
+  if (kind == "add")
+    return a + b;
+  if (kind == "sub")
+    return a - b;
+  if (kind == "broadcast")
+    return a == 1 ? std::optional(b) : b == 1 || a == b ? std::optional(a) : std::nullopt;
+  if (kind == "div")
+    return b == 0 ? 0 : a / b;
+  return std::nullopt;
+}
+
+std::optional<int64_t> SymbolicShapes::evaluate(const Extent &extent,
+                                                llvm::function_ref<int64_t(unsigned)> atomValue) const {
+  int64_t result = extent.constantFactor();
+  for (unsigned atom : extent.opaqueFactors()) {
+    const Computation *computation = computations.lookup(atom);
+    std::optional<int64_t> value;
+    if (!computation) {
+      value = atomValue(atom);
+    } else {
+      const auto &[kind, first, second] = *computation;
+      std::optional<int64_t> a = evaluate(first, atomValue), b = evaluate(second, atomValue);
+      value = a && b ? compute(kind, *a, *b) : std::nullopt;
+    }
+    if (!value)
+      return std::nullopt;
+    result *= *value;
+  }
+  return result;
 }
 
 bool SymbolicShapes::isDimension(const Extent &extent) const {

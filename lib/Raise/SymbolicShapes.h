@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "moec/Dialect/Onnx/Onnx.h"
+#include "llvm/ADT/SetVector.h"
 #include <map>
 #include <optional>
 
@@ -58,6 +59,11 @@ public:
   /// As `contents`, if all are constants.
   std::optional<llvm::SmallVector<int64_t>> constants(mlir::Value value) const;
 
+  /// Adds the atoms that `extent` is computed from and that are not computed themselves.
+  void collectFreeAtoms(const Extent &extent, llvm::SetVector<unsigned> &atoms) const;
+  /// The number that `extent` is where its free atoms are `atomValue`; nullopt if no extent can be that.
+  std::optional<int64_t> evaluate(const Extent &extent, llvm::function_ref<int64_t(unsigned)> atomValue) const;
+
 private:
   struct Transfer;
   void setExtents(mlir::Value value, std::optional<Extents> derived, mlir::ArrayAttr symbols);
@@ -73,7 +79,10 @@ private:
   llvm::DenseMap<mlir::Value, Extents> shapes;
   llvm::DenseMap<mlir::Value, Extents> values;
   llvm::StringMap<unsigned> symbolAtoms;
-  std::map<std::tuple<std::string, Extent, Extent>, unsigned> computedAtoms;
+  using Computation = std::tuple<std::string, Extent, Extent>;
+  std::map<Computation, unsigned> computedAtoms;
+  /// The keys of `computedAtoms` by atom.
+  llvm::DenseMap<unsigned, const Computation *> computations;
   /// The terms of the atoms that are sums.
   std::map<Extent, std::pair<Extent, Extent>> sums;
   llvm::DenseSet<unsigned> dimensionAtoms;

@@ -33,6 +33,15 @@ struct TokenizerOptions {
   llvm::SmallVector<int64_t> stop;
 };
 
+/// Whether what recognisers made is run beside the plain operators that it replaced.
+enum class RaisingCheck {
+  Off,
+  /// What differs stays plain operators, with a warning.
+  Keep,
+  /// What differs is an error.
+  Strict,
+};
+
 struct CompileOptions {
   /// An ONNX model, or MLIR (text or bytecode, recognised by `.mlir` and `.mlirbc`) that some stage has printed.
   std::string input;
@@ -50,8 +59,7 @@ struct CompileOptions {
   TokenizerOptions tokenizer;
   /// What signs the file.
   std::optional<SigningKey> signingKey;
-  /// Compile the model also without recognisers, run both on this machine, and keep plain operators where they differ.
-  bool check = false;
+  RaisingCheck check = RaisingCheck::Off;
   /// Print what recognisers report about structures they nearly matched.
   bool remarks = false;
   /// Print how long each pass took.
