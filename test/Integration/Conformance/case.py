@@ -128,7 +128,7 @@ def compare(expected, actual, element):
     return None if difference <= allowed else f"differs by {difference:.3g}, allowed is {allowed:.3g}"
 
 
-def run(case, tools, folder, options):
+def run(case, tools, folder, device, options):
     """What is wrong with the case, or None."""
     source = folder / "case.mlir"
     source.write_text(case.text())
@@ -137,10 +137,10 @@ def run(case, tools, folder, options):
         np.save(folder / f"{name}.npy", values)
         given += ["--input", f"{name}=@{folder / name}.npy"]
     run_status = 1 if case.fails else 0
-    cpu = case.choose(["--cpu=x86-64-v3"], [])
+    target = case.choose(["--cpu=x86-64-v3"], []) if device == "cpu" else ["--target=cuda"]
     problem = (invoke([tools / "moe-reference", source, *given, "--output-dir", folder / "expected"], run_status)
-               or invoke([tools / "moec", source, "-o", folder / "case.moe", *cpu, *options])
-               or invoke([tools / "moe-run", folder / "case.moe", "--device=cpu", *given, "--output-dir",
+               or invoke([tools / "moec", source, "-o", folder / "case.moe", *target, *options])
+               or invoke([tools / "moe-run", folder / "case.moe", f"--device={device}", *given, "--output-dir",
                           folder / "actual", "--threads", case.extent(1, 2, 3)], run_status))
     if problem or case.fails:
         return problem

@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--cases", type=int, default=20, help="per op")
     parser.add_argument("--seed", type=int, default=0, help="of the first case")
     parser.add_argument("--keep", type=pathlib.Path, help="keep the files of the last case in this folder")
+    parser.add_argument("--device", default="cpu", help="of moe-run")
     parser.add_argument("--moec-option", action="append", default=[], help="passed on to moec")
     args = parser.parse_args()
     chosen = args.ops or [op.__name__ for op in GROUPS.get(args.group, [])] or list(ops)
@@ -38,7 +39,7 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 folder = args.keep or pathlib.Path(folder)
                 folder.mkdir(parents=True, exist_ok=True)
-                problem = cases.run(case, args.tools, folder, args.moec_option)
+                problem = cases.run(case, args.tools, folder, args.device, args.moec_option)
             if problem:
                 wrong += 1
                 print(f"{name} --seed {seed} --cases 1: {problem}", flush=True)
