@@ -130,24 +130,17 @@ HostTensor evaluateReference(MLIRContext &context, StringRef text, ArrayRef<Host
 
 class AttentionGpu : public testing::TestWithParam<AttentionForm> {
 protected:
+  /// The kernel with the reference, for each of the sizes.
+  void compare(ArrayRef<AttentionExtents> sizes);
+
   std::unique_ptr<MLIRContext> context = makeGpuContext();
 };
 
-TEST_P(AttentionGpu, AgreesWithReference) {
+void AttentionGpu::compare(ArrayRef<AttentionExtents> sizes) {
   AttentionProblem problem(*context, GetParam());
   GpuKernelRunner runner(*context, problem.text());
   ASSERT_TRUE(runner.isValid()) << problem.text();
-  for (const AttentionExtents &extents : {AttentionExtents{2, 1, 33},
-                                          {1, 7, 7, true, false, true},
-                                          {2, 37, 70, false, false, true},
-                                          {1, 70, 70, true, true, false},
-                                          {2, 1, 300, true, false, false},
-                                          {1, 18, 500, false, false, false},
-                                          {1, 9, 4},
-                                          {1, 3, 0},
-                                          {1, 0, 5},
-                                          {0, 2, 2},
-                                          {1, 1, 1}}) {
+  for (const AttentionExtents &extents : sizes) {
     SmallVector<HostTensor> inputs = problem.inputs(extents, 1 + extents.positions);
     HostTensor expected = evaluateReference(*context, problem.text(), inputs), actual;
     for (uint64_t seed : {0, 1}) {
@@ -166,6 +159,20 @@ TEST_P(AttentionGpu, AgreesWithReference) {
             << trace << ", row " << i / GetParam().valueSize << ", column " << i % GetParam().valueSize;
     }
   }
+}
+
+TEST_P(AttentionGpu, AgreesWithReference) {
+  compare({{2, 1, 33},
+           {1, 7, 7, true, false, true},
+           {2, 37, 70, false, false, true},
+           {1, 70, 70, true, true, false},
+           {2, 1, 300, true, false, false},
+           {1, 18, 500, false, false, false},
+           {1, 9, 4},
+           {1, 3, 0},
+           {1, 0, 5},
+           {0, 2, 2},
+           {1, 1, 1}});
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -198,6 +205,17 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionForm{"SoftcapNarrow", "bf16", "bf16", "bf16", 2, 1, 64, 64, nullptr, false, false, true, 0, 5.0},
         AttentionForm{"Length", "bf16", "bf16", "bf16", 4, 1, 64, 64, nullptr, true, true, true},
         AttentionForm{"LengthMask", "f32", "f32", "f32", 2, 2, 24, 40, "i1", false, true, true, 60}),
+    [](const auto &info) { return info.param.name; });
+
+/// So many heads that tiles of 128 rows fill the machine.
+class AttentionManyRows : public AttentionGpu {};
+
+TEST_P(AttentionManyRows, AgreesWithReference) { compare({{1, 129, 129}, {1, 140, 200, true, false, true}}); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, AttentionManyRows,
+    testing::Values(AttentionForm{"Causal", "bf16", "bf16", "bf16", 54, 6, 16, 24, nullptr, false, false, true},
+                    AttentionForm{"MaskAndWindow", "f16", "f16", "f16", 54, 54, 24, 80, "i1", true, true, true, 70}),
     [](const auto &info) { return info.param.name; });
 
 /// What a launch may not waste. Keys and values are counted as weights.

@@ -16,16 +16,18 @@ Value AttentionProducts::laneAddress(Value tile, Value first, int64_t pitch, boo
   return block.at(tile, block.add(block.mul(row, pitch), block.mul(chunk, 16)));
 }
 
-Values AttentionProducts::loadQueries(int64_t step) const {
-  return block.loadMatrices(block.at(queries, step * AttentionSchedule::stepBytes), 4, /*transposed=*/false);
+AttentionProducts::Operand AttentionProducts::loadQueries(int64_t tile, int64_t step) const {
+  int64_t offset = 16 * tile * schedule.keyPitch + step * AttentionSchedule::stepBytes;
+  return split(block.loadMatrices(block.at(queries, offset), 4, /*transposed=*/false));
 }
 
 void AttentionProducts::setQueries(Value tile) {
   constexpr int64_t mostKept = 8;
   queries = laneAddress(tile, firstRow, schedule.keyPitch, /*rowsFirst=*/true);
-  if (querySteps() <= mostKept)
-    for (int64_t step = 0; step < querySteps(); ++step)
-      kept.push_back(loadQueries(step));
+  if (problem.kind != MatrixKind::Tf32 && body.tilesPerWarp * querySteps() <= mostKept)
+    for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile)
+      for (int64_t step = 0; step < querySteps(); ++step)
+        kept.push_back(loadQueries(tile, step));
 }
 
 AttentionProducts::Operand AttentionProducts::split(ValueRange values) const {
@@ -61,14 +63,19 @@ void AttentionProducts::multiply(const Operand &a, const Operand &b, Values &sum
 
 Values AttentionProducts::multiplyKeys(Value tile) const {
   Value keys = laneAddress(tile, firstKey, schedule.keyPitch, /*rowsFirst=*/false);
-  Values scores(4 * keyOctets(), block.f32(0));
+  Values scores(4 * body.tilesPerWarp * keyOctets(), block.f32(0));
   for (int64_t step = 0; step < querySteps(); ++step) {
-    Operand left = split(kept.empty() ? loadQueries(step) : kept[step]);
+    SmallVector<Operand> left;
+    for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile)
+      left.push_back(kept.empty() ? loadQueries(tile, step) : kept[tile * querySteps() + step]);
     for (int64_t octet = 0; octet < keyOctets(); octet += 2) {
       int64_t offset = 8 * octet * schedule.keyPitch + step * AttentionSchedule::stepBytes;
-      Values right = block.loadMatrices(block.at(keys, offset), 4, /*transposed=*/false);
-      multiply(left, split({right[0], right[1]}), scores, octet);
-      multiply(left, split({right[2], right[3]}), scores, octet + 1);
+      Values loaded = block.loadMatrices(block.at(keys, offset), 4, /*transposed=*/false);
+      for (int64_t half : {0, 1}) {
+        Operand right = split(ValueRange(loaded).slice(2 * half, 2));
+        for (auto [tile, queries] : llvm::enumerate(left))
+          multiply(queries, right, scores, tile * keyOctets() + octet + half);
+      }
     }
   }
   return scores;
@@ -100,14 +107,17 @@ Values AttentionProducts::addValues(Value tile, ValueRange weights, ValueRange s
 void AttentionProducts::addValues16(Value tile, ValueRange weights, Values &sums) const {
   Value values = laneAddress(tile, firstKey, schedule.valuePitch, /*rowsFirst=*/true);
   for (int64_t key = 0; key < keyOctets(); key += 2) {
-    Operand left = split(weights.slice(2 * key, 4));
+    auto addProducts = [&](const Operand &right, int64_t column) {
+      for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile)
+        multiply(split(weights.slice(2 * (tile * keyOctets() + key), 4)), right, sums, tile * sumOctets() + column);
+    };
     for (int64_t column = 0; column + 1 < sumOctets(); column += 2) {
       int64_t offset = 8 * key * schedule.valuePitch + 16 * column;
       Values right = block.loadMatrices(block.at(values, offset), 4, /*transposed=*/true);
-      multiply(left, split({right[0], right[1]}), sums, column);
-      multiply(left, split({right[2], right[3]}), sums, column + 1);
+      addProducts(split({right[0], right[1]}), column);
+      addProducts(split({right[2], right[3]}), column + 1);
     }
-    multiply(left, ones(), sums, sumOctets() - 1);
+    addProducts(ones(), sumOctets() - 1);
   }
 }
 
@@ -117,13 +127,19 @@ void AttentionProducts::addValues32(Value tile, ValueRange weights, Values &sums
   Value values = block.at(tile, block.add(block.mul(key, schedule.valuePitch), block.mul(column, 4)));
   Type i32 = block.builder.getI32Type();
   for (int64_t octet = 0; octet < keyOctets(); ++octet) {
-    ValueRange weight = weights.slice(4 * octet, 4);
-    Operand left = split({weight[0], weight[2], weight[1], weight[3]});
-    for (int64_t columns = 0; columns + 1 < sumOctets(); ++columns) {
-      Value pair = block.at(values, 8 * octet * schedule.valuePitch + 32 * columns);
-      multiply(left, split({block.load(i32, pair), block.load(i32, block.at(pair, schedule.valuePitch))}), sums,
-               columns);
+    SmallVector<Operand> left;
+    for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile) {
+      ValueRange weight = weights.slice(4 * (tile * keyOctets() + octet), 4);
+      left.push_back(split({weight[0], weight[2], weight[1], weight[3]}));
     }
-    multiply(left, ones(), sums, sumOctets() - 1);
+    for (int64_t columns = 0; columns < sumOctets(); ++columns) {
+      Operand right = ones();
+      if (columns + 1 < sumOctets()) {
+        Value pair = block.at(values, 8 * octet * schedule.valuePitch + 32 * columns);
+        right = split({block.load(i32, pair), block.load(i32, block.at(pair, schedule.valuePitch))});
+      }
+      for (auto [tile, weight] : llvm::enumerate(left))
+        multiply(weight, right, sums, tile * sumOctets() + columns);
+    }
   }
 }

@@ -1,8 +1,8 @@
 //===- AttentionProducts.h - the matrix products of attention ---------------===//
 //
-// A warp multiplies 16 queries with its keys of a step, and the weights that become of these scores with values. Both
-// leave sums in the registers of the matrix instruction, and scores of two neighbouring keys are in one lane, so
-// weights are operands as they lie.
+// A warp multiplies its queries, 16 by 16, with its keys of a step, and the weights that become of these scores with
+// values. Both leave sums in the registers of the matrix instruction, and scores of two neighbouring keys are in one
+// lane, so weights are operands as they lie.
 //
 //===----------------------------------------------------------------------===//
 #ifndef MOEC_LIB_CONVERSION_GPUKERNELS_ATTENTIONPRODUCTS_H
@@ -28,35 +28,35 @@ public:
 
   /// Says where the queries lie. Few enough are kept in registers.
   void setQueries(mlir::Value tile);
-  /// Scores of all keys of the warp, in the order (octet of keys, register).
+  /// Scores of all queries and keys of the warp, in the order (tile of queries, octet of keys, register).
   Values multiplyKeys(mlir::Value tile) const;
-  /// Appends the weights of two neighbouring keys as `addValues` takes them, in the order (octet of keys, row of the
-  /// lane).
+  /// Appends the weights of two neighbouring keys as `addValues` takes them, in the order (tile, octet of keys, row of
+  /// the lane).
   void appendWeights(Values &weights, mlir::Value first, mlir::Value second) const;
-  /// Adds weighted values to sums in the order (octet of columns, register).
+  /// Adds weighted values to sums in the order (tile, octet of columns, register).
   Values addValues(mlir::Value tile, mlir::ValueRange weights, mlir::ValueRange sums) const;
 
 private:
-  int64_t querySteps() const { return (schedule.keyPitch - 16) / AttentionSchedule::stepBytes; }
-  mlir::Value laneAddress(mlir::Value tile, mlir::Value firstRow, int64_t pitch, bool rowsFirst) const;
-  void addValues16(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
-  void addValues32(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
   /// Registers of an operand; f32 values are the sum of two in tf32 and a rest that is left out.
   struct Operand {
     Values high, low;
   };
+  int64_t querySteps() const { return (schedule.keyPitch - 16) / AttentionSchedule::stepBytes; }
+  mlir::Value laneAddress(mlir::Value tile, mlir::Value firstRow, int64_t pitch, bool rowsFirst) const;
+  void addValues16(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
+  void addValues32(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
   Operand split(mlir::ValueRange values) const;
   Operand ones() const;
   void multiply(const Operand &a, const Operand &b, Values &sums, int64_t octet) const;
-  Values loadQueries(int64_t step) const;
+  Operand loadQueries(int64_t tile, int64_t step) const;
 
   GpuBlockBuilder block;
   const AttentionProblem &problem;
   const AttentionSchedule &schedule;
   const AttentionBody &body;
   mlir::Value lane, firstRow, firstKey;
-  mlir::Value queries; // the address of the lane
-  llvm::SmallVector<Values> kept;
+  mlir::Value queries;             // the address of the lane
+  llvm::SmallVector<Operand> kept; // in the order (tile, step)
 };
 
 } // namespace moec

@@ -56,28 +56,28 @@ private:
   Value unitRows, thread, shared;
   Type f32;
   int64_t width, rowPieces; // columns that a thread takes at once, and how often that is in a row
-  static constexpr int64_t gatheredRows = 16 * AttentionSchedule::warps;
 };
 
 } // namespace
 
-/// All warps have 16 rows each; if these are the same ones, they lie one after the other.
+/// The rows of warps come one after the other, also where they are the same ones.
 void Results::gather(const AttentionSums &sums) {
-  Value lane = block.rem(thread, warpLanes), warp = block.div(thread, warpLanes);
-  Value first = block.add(block.mul(warp, 16), block.shiftRight(lane, 2)), pair = block.bitAnd(lane, 3);
+  Value lane = block.rem(thread, warpLanes), warp = block.div(thread, warpLanes), pair = block.bitAnd(lane, 3);
+  Value first = block.add(block.mul(warp, body.rowsPerWarp()), block.shiftRight(lane, 2));
   auto type = VectorType::get(2, f32);
-  for (int64_t side : {0, 1}) {
-    Value row = block.add(first, 8 * side);
+  int64_t octets = schedule.columnsPerPart / 8;
+  for (auto [i, largest] : llvm::enumerate(sums.largest)) {
+    Value row = block.add(first, 8 * i);
     Value target = block.at(shared, block.add(block.mul(row, schedule.resultPitch()), block.mul(pair, 8)));
-    for (int64_t octet = 0; octet < schedule.columnsPerPart / 8; ++octet) {
-      Value both = block.make<vector::FromElementsOp>(type, sums.values.slice(4 * octet + 2 * side, 2));
+    ValueRange values = sums.values.drop_front(4 * (octets + 1) * (i / 2) + 2 * (i % 2));
+    for (int64_t octet = 0; octet < octets; ++octet) {
+      Value both = block.make<vector::FromElementsOp>(type, values.slice(4 * octet, 2));
       block.store(both, block.at(target, 32 * octet));
     }
-    Value weight = sums.values[schedule.columnsPerPart / 2 + 2 * side];
-    block.ifThen(block.equal(pair, int64_t(0)), [&] {
-      Value place = largestOf(shared, row, schedule.resultBytes());
-      block.store(sums.largest[side], place);
-      block.store(weight, block.at(place, 4 * gatheredRows));
+    block.ifThen(block.equal(pair, int64_t(0)), [&, largest = largest] {
+      Value place = largestOf(shared, row, schedule.resultBytes(body));
+      block.store(largest, place);
+      block.store(values[4 * octets], block.at(place, 4 * schedule.resultRows(body)));
     });
   }
 }
@@ -105,16 +105,16 @@ Values Results::loadPiece(Value pointer) const {
 }
 
 Merged Results::mergeWarps(Value row, Value column) const {
-  auto rowOf = [&](int64_t copy) { return block.add(row, 16 * copy); };
+  auto rowOf = [&](int64_t copy) { return block.add(row, body.rows() * copy); };
   Merged merged{hiddenScore(block), block.f32(0), Values(width, block.f32(0))};
   for (int64_t copy = 0; copy < body.warpsAcrossKeys; ++copy)
     merged.largest =
-        largerScore(block, merged.largest, block.load(f32, largestOf(shared, rowOf(copy), schedule.resultBytes())));
+        largerScore(block, merged.largest, block.load(f32, largestOf(shared, rowOf(copy), schedule.resultBytes(body))));
   Value reference = finiteMaximum(block, merged.largest);
   for (int64_t copy = 0; copy < body.warpsAcrossKeys; ++copy) {
-    Value place = largestOf(shared, rowOf(copy), schedule.resultBytes());
+    Value place = largestOf(shared, rowOf(copy), schedule.resultBytes(body));
     Value factor = powerOfTwo(block, block.make<arith::SubFOp>(block.load(f32, place), reference));
-    merged.weight = block.fma(block.load(f32, block.at(place, 4 * gatheredRows)), factor, merged.weight);
+    merged.weight = block.fma(block.load(f32, block.at(place, 4 * schedule.resultRows(body))), factor, merged.weight);
     Value source = block.add(block.mul(rowOf(copy), schedule.resultPitch()), block.mul(column, 4));
     for (auto [sum, value] : llvm::zip_equal(merged.columns, loadPiece(block.at(shared, source))))
       sum = block.fma(value, factor, sum);

@@ -12,10 +12,10 @@
 
 namespace moec {
 
-/// Of the two rows of a lane. Values are in the order (octet of columns, register), and the last octet is the sum of
-/// the weights.
+/// Of the rows of a lane, two in each tile. Values are in the order (tile, octet of columns, register), and the last
+/// octet of a tile is the sum of the weights.
 struct AttentionSums {
-  mlir::Value largest[2];
+  mlir::ValueRange largest;
   mlir::ValueRange values;
 };
 

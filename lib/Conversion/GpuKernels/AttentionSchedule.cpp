@@ -34,13 +34,18 @@ AttentionSchedule::AttentionSchedule(const AttentionProblem &problem, const step
   keyPitch = pitch(problem.size * problem.tileBytes);
   valuePitch = pitch(columnsPerPart * problem.tileBytes);
 
-  flat = {/*warpsAcrossRows=*/1, /*warpsAcrossKeys=*/warps, /*keysPerStep=*/64, /*fewestSteps=*/2};
+  flat = {/*warpsAcrossRows=*/1, /*warpsAcrossKeys=*/warps, /*tilesPerWarp=*/1, /*keysPerStep=*/64, /*fewestSteps=*/2};
   // Wide sums leave few registers for scores.
   int64_t keys = problem.tileBytes == 2 && columnsPerPart <= 128 ? 64 : 32;
-  tall = {/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*keysPerStep=*/keys, /*fewestSteps=*/8};
+  tall = {/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*tilesPerWarp=*/1, keys, /*fewestSteps=*/8};
   int64_t share = machine.sharedBytesPerProcessor / blocksPerProcessor - reservedPerBlock;
   chooseSlots(flat, machine, share);
   chooseSlots(tall, machine, share);
+  if (problem.tileBytes == 2 && columnsPerPart <= 128) {
+    wide = AttentionBody{/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*tilesPerWarp=*/2,
+                         /*keysPerStep=*/columnsPerPart <= 64 ? 64 : 32, /*fewestSteps=*/8};
+    chooseSlots(*wide, machine, share);
+  }
   sharedBytes = llvm::alignTo(sharedBytes, 128);
   blocksPerProcessor = sharedBytes <= share ? 2 : 1;
   // A row is filled by threads that have a chunk of 16 bytes each.
@@ -52,7 +57,7 @@ void AttentionSchedule::chooseSlots(AttentionBody &body, const step::GpuMachine 
   constexpr int64_t fewest = 2, most = 4;
   body.slotBytes = llvm::alignTo(body.keysPerStep * std::max(keyPitch, valuePitch), 128);
   body.slots = std::clamp((budget - queryBytes(body)) / body.slotBytes, fewest, most);
-  sharedBytes = std::max({sharedBytes, queryBytes(body) + body.slots * body.slotBytes, gatherBytes()});
+  sharedBytes = std::max({sharedBytes, queryBytes(body) + body.slots * body.slotBytes, gatherBytes(body)});
 }
 
 int64_t AttentionSchedule::resultPitch() const { return 4 * llvm::alignTo(columnsPerPart, 32) + 32; }
@@ -68,8 +73,19 @@ AttentionGrid moec::buildAttentionGrid(const GpuBlockBuilder &builder, const Att
   AttentionGrid grid;
   Value groupRows = builder.mul(positions, problem.group);
   grid.isFlat = atMost(groupRows, constant(schedule.flat.rows()));
-  auto choose = [&](int64_t flat, int64_t tall) { return builder.select(grid.isFlat, constant(flat), constant(tall)); };
-  Value height = choose(schedule.flat.rows(), schedule.tall.rows());
+  if (schedule.wide) {
+    // Where tiles that are twice as high still fill the machine.
+    int64_t height = schedule.wide->rows(), heads = problem.keyHeads * problem.group * schedule.parts;
+    int64_t fewest = llvm::divideCeil(schedule.processors, heads);
+    grid.isWide = atMost(constant(std::max<int64_t>(1, fewest - 1) * height + 1), positions);
+  }
+  auto choose = [&](llvm::function_ref<int64_t(const AttentionBody &)> fact) {
+    Value chosen = constant(fact(schedule.tall));
+    if (schedule.wide)
+      chosen = builder.select(grid.isWide, constant(fact(*schedule.wide)), chosen);
+    return builder.select(grid.isFlat, constant(fact(schedule.flat)), chosen);
+  };
+  Value height = choose([](const AttentionBody &body) { return body.rows(); });
   grid.isPacked = atMost(positions, height);
   grid.rows = builder.select(grid.isPacked, groupRows, positions);
   grid.tilesPerUnit = ceilDiv(grid.rows, height);
@@ -80,13 +96,14 @@ AttentionGrid moec::buildAttentionGrid(const GpuBlockBuilder &builder, const Att
   Value seen = keys;
   if (problem.hasWindow())
     seen = builder.min(seen, builder.add(positions, static_cast<int64_t>(problem.op.getWindow()) - 1));
-  Value steps = ceilDiv(seen, choose(schedule.flat.keysPerStep, schedule.tall.keysPerStep));
+  Value steps = ceilDiv(seen, choose([](const AttentionBody &body) { return body.keysPerStep; }));
   Value wanted = builder.max(builder.div(constant(schedule.blocksPerProcessor * schedule.processors), tiles), 1);
-  Value stepsPerSplit =
-      builder.max(ceilDiv(steps, wanted), choose(schedule.flat.fewestSteps, schedule.tall.fewestSteps));
+  Value fewestSteps = choose([](const AttentionBody &body) { return body.fewestSteps; });
+  Value stepsPerSplit = builder.max(ceilDiv(steps, wanted), fewestSteps);
   Value all = builder.mul(batches, tiles);
   Value hasFlags = atMost(all, constant(flags));
   grid.splits = builder.select(hasFlags, builder.max(ceilDiv(steps, stepsPerSplit), 1), constant(1));
   grid.blocks = builder.mul(builder.select(builder.equal(positions, int64_t(0)), constant(0), all), grid.splits);
+  grid.partialBytes = choose([&](const AttentionBody &body) { return schedule.partialBytes(body); });
   return grid;
 }

@@ -16,6 +16,8 @@
 #include "moec/Dialect/Nn/Nn.h"
 #include "moec/Dialect/Step/GpuMachine.h"
 
+#include <optional>
+
 namespace moec {
 
 /// The types and static sizes of an attention.
@@ -37,15 +39,16 @@ struct AttentionProblem {
 
 /// The code for tiles of one height.
 struct AttentionBody {
-  /// The warps of a block: each has 16 rows of the tile and a part of the keys of a step.
-  int64_t warpsAcrossRows, warpsAcrossKeys;
+  /// The warps of a block: each has some rows of the tile, 16 by 16, and a part of the keys of a step.
+  int64_t warpsAcrossRows, warpsAcrossKeys, tilesPerWarp;
   int64_t keysPerStep;
   /// A split of fewer steps is not worth what it leaves in the workspace.
   int64_t fewestSteps;
   /// Tiles of keys or values in shared memory, those under way included.
   int64_t slots = 0, slotBytes = 0;
 
-  int64_t rows() const { return 16 * warpsAcrossRows; }
+  int64_t rowsPerWarp() const { return 16 * tilesPerWarp; }
+  int64_t rows() const { return rowsPerWarp() * warpsAcrossRows; }
   int64_t keysPerWarp() const { return keysPerStep / warpsAcrossKeys; }
 };
 
@@ -64,16 +67,19 @@ struct AttentionSchedule {
   int64_t parts, columnsPerPart;
   /// Bytes from row to row in shared memory: an odd number of 16, so that eight rows lie in different banks.
   int64_t keyPitch, valuePitch;
-  /// For up to 16 rows, where a warp takes a quarter of the keys, and for more.
+  /// For up to 16 rows, where a warp takes a quarter of the keys, for more, and for many: where registers have room, a
+  /// warp has so many rows that what it loads of keys and values is used twice.
   AttentionBody flat, tall;
+  std::optional<AttentionBody> wide;
   int64_t sharedBytes = 0;
 
   int64_t queryBytes(const AttentionBody &body) const { return body.rows() * keyPitch; }
   /// Where results are gathered in shared memory: bytes from row to row, and all with maximum and sum of each row. The
   /// rest of 32 bytes keeps lanes that hold neighbouring rows off each other's banks.
   int64_t resultPitch() const;
-  int64_t resultBytes() const { return 16 * warps * resultPitch(); }
-  int64_t gatherBytes() const { return resultBytes() + 16 * warps * 8; }
+  int64_t resultRows(const AttentionBody &body) const { return warps * body.rowsPerWarp(); }
+  int64_t resultBytes(const AttentionBody &body) const { return resultRows(body) * resultPitch(); }
+  int64_t gatherBytes(const AttentionBody &body) const { return resultBytes(body) + resultRows(body) * 8; }
   /// What a block leaves in the workspace where keys are split.
   int64_t partialBytes(const AttentionBody &body) const { return body.rows() * (columnsPerPart + 2) * 4; }
 
@@ -83,11 +89,15 @@ private:
 
 /// How a launch is cut, as values of one integer type; the same on host and device.
 struct AttentionGrid {
-  /// Whether tiles are flat, and cut from the rows of a key head rather than a head.
-  mlir::Value isFlat, isPacked;
+  /// Which body serves: the flat one, else the wide one, else the tall one; null if there is no wide one.
+  mlir::Value isFlat, isWide;
+  /// Whether tiles are cut from the rows of a key head rather than a head.
+  mlir::Value isPacked;
   /// The rows that tiles are cut from, and their tiles.
   mlir::Value rows, tilesPerUnit;
   mlir::Value splits, blocks;
+  /// What a block leaves in the workspace.
+  mlir::Value partialBytes;
 };
 
 AttentionGrid buildAttentionGrid(const GpuBlockBuilder &builder, const AttentionProblem &problem,

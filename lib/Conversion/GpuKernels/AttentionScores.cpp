@@ -33,8 +33,8 @@ AttentionScores::AttentionScores(const GpuBlockBuilder &block, const AttentionPr
     : block(block), problem(problem), body(body), operands(operands), unit(unit),
       pairOfLane(block.mul(block.bitAnd(lane, 3), 2)) {
   Value row = block.add(warpRow, block.shiftRight(lane, 2));
-  rows[0] = describeRow(row);
-  rows[1] = describeRow(block.add(row, 8));
+  for (int64_t next = 0; next < body.rowsPerWarp(); next += 8)
+    rows.push_back(describeRow(block.add(row, next)));
 }
 
 /// `row` counts in the tile; one behind the last stands for the last.
@@ -86,6 +86,11 @@ Value AttentionScores::addMask(Value score, const Row &row, Value key) const {
   return block.fma(added, block.f32(attentionLog2E), score);
 }
 
+std::pair<const AttentionScores::Row &, int64_t> AttentionScores::find(size_t score) const {
+  size_t perTile = body.keysPerWarp() / 2, inTile = score % perTile;
+  return {rows[2 * (score / perTile) + inTile / 2 % 2], 8 * (inTile / 4) + inTile % 2};
+}
+
 Values AttentionScores::compute(ValueRange products, Value stepKey, Value firstKey) const {
   Values scores;
   Value keyOfLane = block.add(firstKey, pairOfLane), lastKey = block.sub(operands.keys, 1);
@@ -93,8 +98,8 @@ Values AttentionScores::compute(ValueRange products, Value stepKey, Value firstK
     Value score = factor() == 1.0 ? scale(product) : product;
     if (operands.mask) {
       // Keys that do not exist read the mask of the last one, and are hidden below.
-      Value key = block.min(block.add(keyOfLane, 8 * (i / 4) + i % 2), lastKey);
-      score = addMask(score, rows[i % 4 / 2], key);
+      auto [row, distance] = find(i);
+      score = addMask(score, row, block.min(block.add(keyOfLane, distance), lastKey));
     }
     scores.push_back(score);
   }
@@ -106,8 +111,7 @@ Values AttentionScores::compute(ValueRange products, Value stepKey, Value firstK
   auto hide = [&] {
     Values seen;
     for (auto [i, score] : llvm::enumerate(scores)) {
-      const Row &row = rows[i % 4 / 2];
-      int64_t distance = 8 * (i / 4) + i % 2;
+      auto [row, distance] = find(i);
       Value isSeen = block.less(block.i32(distance), block.sub(row.endKey, keyOfLane));
       if (row.beginKey)
         isSeen = block.both(

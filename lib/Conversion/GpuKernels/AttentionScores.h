@@ -43,16 +43,19 @@ public:
 
   /// What scores are still to be multiplied with; positive.
   double factor() const;
-  /// Scores from the products with keys from `firstKey` on, those of the warp in a step that begins at `stepKey`.
+  /// Scores from the products of the warp's rows with keys from `firstKey` on, those of the warp in a step that begins
+  /// at `stepKey`. The order is that of AttentionProducts.
   Values compute(mlir::ValueRange products, mlir::Value stepKey, mlir::Value firstKey) const;
 
 private:
-  /// One of the two rows of which the lane has scores: the keys it sees, and its row of the mask.
+  /// A row of which the lane has scores, two in each tile: the keys it sees, and its row of the mask.
   struct Row {
     mlir::Value endKey, beginKey, mask;
   };
 
   Row describeRow(mlir::Value row) const;
+  /// The row of a score, and how far behind `firstKey` the first key of its lane comes.
+  std::pair<const Row &, int64_t> find(size_t score) const;
   mlir::Value scale(mlir::Value product) const;
   mlir::Value addMask(mlir::Value score, const Row &row, mlir::Value key) const;
 
@@ -62,7 +65,7 @@ private:
   const AttentionOperands &operands;
   const AttentionUnit &unit;
   mlir::Value pairOfLane;
-  Row rows[2];
+  llvm::SmallVector<Row> rows;
 };
 
 /// The head of a row of the unit, within the batch.

@@ -43,7 +43,6 @@ private:
                   Value step, Value warpKey, ValueRange carried);
   Values weigh(const AttentionProducts &products, const AttentionScores &rule, ValueRange scores, Values &largest,
                Values &sums);
-  Value isLess(Value a, Value b) { return block.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, a, b); }
 
   GpuBlockBuilder block;
   const step::GpuKernelContext &context;
@@ -117,7 +116,11 @@ void AttentionBlock::emit() {
         return Values();
       };
     };
-    block.ifElse(grid.isFlat, body(schedule.flat), body(schedule.tall));
+    auto large = [&] { return block.ifElse(grid.isWide, body(*schedule.wide), body(schedule.tall)); };
+    if (schedule.wide)
+      block.ifElse(grid.isFlat, body(schedule.flat), large);
+    else
+      block.ifElse(grid.isFlat, body(schedule.flat), body(schedule.tall));
   });
 }
 
@@ -223,34 +226,42 @@ void AttentionBlock::nextTile(const AttentionBody &body, Value step, int64_t til
   block.commitCopies();
 }
 
-/// Turns scores into weights relative to the largest score so far, to which sums are scaled.
+/// Turns scores into weights relative to the largest score of their row so far, to which sums are scaled.
 Values AttentionBlock::weigh(const AttentionProducts &products, const AttentionScores &rule, ValueRange scores,
                              Values &largest, Values &sums) {
+  size_t rows = largest.size();
+  // Rows of a tile alternate, tiles follow each other.
+  auto rowOf = [rows](size_t i, size_t count) { return 2 * (i / (2 * count / rows)) + i / 2 % 2; };
   Values next = largest;
-  for (auto [i, score] : llvm::enumerate(scores))
-    next[i / 2 % 2] = largerScore(block, next[i / 2 % 2], score);
+  for (auto [i, score] : llvm::enumerate(scores)) {
+    Value &row = next[rowOf(i, scores.size())];
+    row = largerScore(block, row, score);
+  }
   next = combineLanes(block, next, 4, [&](ValueRange a, ValueRange b) {
-    return Values{largerScore(block, a[0], b[0]), largerScore(block, a[1], b[1])};
+    return llvm::map_to_vector<6>(llvm::zip_equal(a, b),
+                                  [&](auto pair) { return largerScore(block, std::get<0>(pair), std::get<1>(pair)); });
   });
 
-  Value factor = block.f32(rule.factor()), minusFactor = block.f32(-rule.factor());
+  Value factor = block.f32(rule.factor()), minusFactor = block.f32(-rule.factor()), isNew = block.boolean(false);
   Values references, scales;
   for (auto [before, now] : llvm::zip_equal(largest, next)) {
     references.push_back(block.mulFloat(finiteMaximum(block, now), minusFactor));
     scales.push_back(powerOfTwo(block, block.fma(before, factor, references.back())));
+    Value isLarger = block.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, before, now);
+    isNew = block.make<arith::OrIOp>(isNew, isLarger);
   }
   Values weights;
   for (size_t i = 0; i < scores.size(); i += 2) {
-    auto weigh = [&](Value score) { return powerOfTwo(block, block.fma(score, factor, references[i / 2 % 2])); };
+    Value reference = references[rowOf(i, scores.size())];
+    auto weigh = [&](Value score) { return powerOfTwo(block, block.fma(score, factor, reference)); };
     products.appendWeights(weights, weigh(scores[i]), weigh(scores[i + 1]));
   }
 
   // After some steps the largest scores rarely change.
-  Value isNew = block.make<arith::OrIOp>(isLess(largest[0], next[0]), isLess(largest[1], next[1]));
   auto rescale = [&] {
     Values scaled;
     for (auto [i, sum] : llvm::enumerate(sums))
-      scaled.push_back(block.mulFloat(sum, scales[i / 2 % 2]));
+      scaled.push_back(block.mulFloat(sum, scales[rowOf(i, sums.size())]));
     return scaled;
   };
   Value none = block.equal(block.ballot(isNew), int64_t(0));
@@ -264,7 +275,9 @@ Values AttentionBlock::weigh(const AttentionProducts &products, const AttentionS
 Values AttentionBlock::emitStep(const AttentionBody &body, const AttentionProducts &products,
                                 const AttentionScores &scores, Value step, Value warpKey, ValueRange carried) {
   Value keySlot = carried[0], valueSlot = advance(body, keySlot);
-  Values largest = {carried[1], carried[2]}, sums = llvm::to_vector_of<Value>(carried.drop_front(3));
+  size_t rows = 2 * body.tilesPerWarp;
+  Values largest = llvm::to_vector_of<Value>(carried.slice(1, rows));
+  Values sums = llvm::to_vector_of<Value>(carried.drop_front(1 + rows));
 
   nextTile(body, step, 0, keySlot);
   Values product = products.multiplyKeys(block.at(ring, keySlot));
@@ -274,7 +287,8 @@ Values AttentionBlock::emitStep(const AttentionBody &body, const AttentionProduc
   nextTile(body, step, 1, valueSlot);
   sums = products.addValues(block.at(ring, valueSlot), weights, sums);
 
-  Values next = {advance(body, valueSlot), largest[0], largest[1]};
+  Values next = {advance(body, valueSlot)};
+  next.append(largest);
   next.append(sums);
   return next;
 }
@@ -283,7 +297,7 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
   findUnit(body);
   makeCopies(body);
   Value lane = block.rem(thread, warpLanes), warp = block.div(thread, warpLanes);
-  Value warpRow = block.mul(block.rem(warp, body.warpsAcrossRows), 16);
+  Value warpRow = block.mul(block.rem(warp, body.warpsAcrossRows), body.rowsPerWarp());
   Value warpKey = block.mul(block.div(warp, body.warpsAcrossRows), body.keysPerWarp());
 
   Value firstRow = block.add(block.mul(block.toI64(unit.unit), block.toI64(grid.rows)), block.toI64(unit.firstRow));
@@ -299,8 +313,10 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
   AttentionProducts products(block, problem, schedule, body, lane, warpRow, warpKey);
   products.setQueries(shared);
   AttentionScores scores(block, problem, body, operands, unit, lane, warpRow);
-  Values initial = {block.i32(0), hiddenScore(block), hiddenScore(block)};
-  initial.append(4 * products.sumOctets(), block.f32(0));
+  int64_t rows = 2 * body.tilesPerWarp;
+  Values initial = {block.i32(0)};
+  initial.append(rows, hiddenScore(block));
+  initial.append(4 * body.tilesPerWarp * products.sumOctets(), block.f32(0));
   Values last = block.loop(block.i32(0), steps, block.i32(1), initial, [&](Value step, ValueRange carried) {
     return emitStep(body, products, scores, step, warpKey, carried);
   });
@@ -308,9 +324,9 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
   // From here on shared memory holds other things.
   block.waitForCopies(0);
   block.barrier();
-  Value factor = block.f32(scores.factor());
-  AttentionSums sums{{block.mulFloat(last[1], factor), block.mulFloat(last[2], factor)},
-                     ValueRange(last).drop_front(3)};
+  Values largest = llvm::map_to_vector<6>(
+      ValueRange(last).slice(1, rows), [&](Value score) { return block.mulFloat(score, block.f32(scores.factor())); });
+  AttentionSums sums{largest, ValueRange(last).drop_front(1 + rows)};
   emitAttentionResults(block, problem, schedule, body, operands, unit, share, grid.rows, thread, shared, sums);
 }
 
@@ -353,10 +369,8 @@ struct AttentionGpuKernel : step::GpuKernelOpInterface::ExternalModel<AttentionG
     AttentionSchedule schedule(problem, machine);
     AttentionGrid grid = buildGrid(attention, builder, loc, problem, schedule);
     LoopEmitter host(builder, loc);
-    Value bytes = host.select(grid.isFlat, host.index(schedule.partialBytes(schedule.flat)),
-                              host.index(schedule.partialBytes(schedule.tall)));
     Value isSplit = host.less(host.index(1), grid.splits);
-    return host.select(isSplit, host.mul(grid.blocks, bytes), host.index(0));
+    return host.select(isSplit, host.mul(grid.blocks, grid.partialBytes), host.index(0));
   }
 
   LogicalResult emitBlock(Operation *op, OpBuilder &builder, Location loc, const step::GpuKernelContext &context,
