@@ -75,9 +75,10 @@ public:
   }
 
 private:
-  /// The launch of the op in the kernel that has one of its own, else that of tasks.
+  /// The launch of the kernel's op if it has one of its own, else that of tasks. What comes before prepares destinations.
   step::GpuLaunchShape getShape() {
-    for (auto op : kernel.getBodyBlock()->getOps<step::GpuKernelOpInterface>())
+    Operation *last = kernel.getBodyBlock()->getTerminator()->getPrevNode();
+    if (auto op = dyn_cast_if_present<step::GpuKernelOpInterface>(last))
       if (auto shape = op.getLaunchShape(machine))
         return *shape;
     return getTaskLoopShape(machine);

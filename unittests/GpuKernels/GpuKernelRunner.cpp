@@ -12,7 +12,9 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/APFloat.h"
@@ -28,9 +30,13 @@ using moert::emu::MemoryTag;
 
 std::unique_ptr<MLIRContext> moec::test::makeGpuContext() {
   DialectRegistry registry;
-  registry.insert<func::FuncDialect, tensor::TensorDialect, moe::MoeDialect, nn::NnDialect, step::StepDialect>();
+  registry.insert<func::FuncDialect, linalg::LinalgDialect, tensor::TensorDialect, moe::MoeDialect, nn::NnDialect,
+                  step::StepDialect>();
+  tensor::registerInferTypeOpInterfaceExternalModels(registry);
+  registerLinalgKernels(registry);
   registerMoeKernels(registry);
   registerNnKernels(registry);
+  registerTensorKernels(registry);
   registerGpuKernels(registry);
   registerCudaLowering(registry);
   auto context = std::make_unique<MLIRContext>(registry);
@@ -126,8 +132,8 @@ static HostTensor fromBytes(Type type, ArrayRef<int64_t> shape, const std::vecto
   return tensor;
 }
 
-moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, SmallVectorImpl<int64_t> &shape,
-                                   std::vector<std::byte> &result, uint32_t &status) {
+moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, SmallVectorImpl<GpuResult> &results,
+                                   uint32_t &status) {
   auto main = module->lookupSymbol<func::FuncOp>("main");
   auto dispatch = *main.getOps<step::DispatchOp>().begin();
   blocks = evaluate(dispatch.getBlocks(), inputs);
@@ -139,11 +145,11 @@ moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, S
   moert::emu::GlobalMemory &memory = emulator.getMemory();
   SmallVector<uint64_t> buffers, scalars;
   for (Value input : dispatch.getInputs()) {
-    unsigned number = cast<BlockArgument>(input).getArgNumber();
     if (input.getType().isIndex()) {
-      scalars.push_back(readIndex(inputs[number]));
+      scalars.push_back(evaluate(input, inputs));
       continue;
     }
+    unsigned number = cast<BlockArgument>(input).getArgNumber();
     auto tag = llvm::is_contained(weights, number) ? MemoryTag::Weights : MemoryTag::Activations;
     buffers.push_back(memory.map(inputs[number].bytes, tag));
     auto type = cast<RankedTensorType>(input.getType());
@@ -151,21 +157,29 @@ moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, S
       if (type.isDynamicDim(axis))
         scalars.push_back(inputs[number].shape[axis]);
   }
-  auto type = cast<RankedTensorType>(dispatch.getResultTypes()[0]);
-  shape.assign(type.getShape().begin(), type.getShape().end());
   auto dims = dispatch.getDims().begin();
-  int64_t elements = 1;
-  for (int64_t &extent : shape) {
-    if (ShapedType::isDynamic(extent)) {
-      extent = evaluate(*dims++, inputs);
-      scalars.push_back(extent);
+  results.clear();
+  for (Type resultType : dispatch.getResultTypes()) {
+    auto type = cast<RankedTensorType>(resultType);
+    GpuResult &result = results.emplace_back();
+    result.shape.assign(type.getShape().begin(), type.getShape().end());
+    int64_t elements = 1;
+    for (int64_t &extent : result.shape) {
+      if (ShapedType::isDynamic(extent)) {
+        extent = evaluate(*dims++, inputs);
+        scalars.push_back(extent);
+      }
+      elements *= extent;
     }
-    elements *= extent;
+    // Results that nobody writes keep this pattern.
+    result.bytes.assign(elements * llvm::divideCeil(type.getElementTypeBitWidth(), 8), std::byte(0x7e));
+    if (auto tied = dyn_cast_if_present<BlockArgument>(dispatch.getTied())) {
+      std::span<std::byte> held = inputs[tied.getArgNumber()].bytes;
+      result.bytes.assign(held.begin(), held.end());
+    }
+    buffers.push_back(memory.allocate(result.bytes.size(), MemoryTag::Activations));
+    MOERT_TRY(memory.write(buffers.back(), result.bytes));
   }
-  // Results that nobody writes keep this pattern.
-  result.assign(elements * type.getElementTypeBitWidth() / 8, std::byte(0x7e));
-  buffers.push_back(memory.allocate(result.size(), MemoryTag::Activations));
-  MOERT_TRY(memory.write(buffers.back(), result));
 
   constexpr uint64_t flagBytes = 64 << 10;
   std::vector<std::byte> flags(flagBytes);
@@ -187,7 +201,8 @@ moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, S
     seeded.seed = seed;
     MOERT_TRY(emulator.launch(*code.findKernel(entry), launch, arguments, seeded, report));
   }
-  MOERT_TRY(memory.read(buffers.back(), result));
+  for (auto [result, buffer] : llvm::zip_equal(results, ArrayRef(buffers).take_back(results.size())))
+    MOERT_TRY(memory.read(buffer, result.bytes));
   MOERT_TRY(memory.read(statusAddress, std::as_writable_bytes(std::span(&status, 1))));
   MOERT_TRY(memory.read(flagAddress, flags));
   if (llvm::any_of(flags, [](std::byte flag) { return flag != std::byte(0); }))
@@ -195,18 +210,36 @@ moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, S
   return moert::Status::success();
 }
 
-moert::Status GpuKernelRunner::run(ArrayRef<HostTensor> inputs, uint64_t seed, HostTensor &result, uint32_t &status) {
+moert::Status GpuKernelRunner::run(ArrayRef<GpuOperand> inputs, uint64_t seed, SmallVectorImpl<int64_t> &shape,
+                                   std::vector<std::byte> &result, uint32_t &status) {
+  SmallVector<GpuResult> results;
+  MOERT_TRY(run(inputs, seed, results, status));
+  shape = results[0].shape;
+  result = std::move(results[0].bytes);
+  return moert::Status::success();
+}
+
+moert::Status GpuKernelRunner::run(ArrayRef<HostTensor> inputs, uint64_t seed, SmallVectorImpl<HostTensor> &results,
+                                   uint32_t &status) {
   std::vector<std::vector<std::byte>> bytes;
   SmallVector<GpuOperand> operands;
   for (const HostTensor &input : inputs) {
     bytes.push_back(toBytes(input));
     operands.push_back({SmallVector<int64_t>(input.getShape()), bytes.back()});
   }
-  SmallVector<int64_t> shape;
-  std::vector<std::byte> output;
-  MOERT_TRY(run(operands, seed, shape, output, status));
+  SmallVector<GpuResult> outputs;
+  MOERT_TRY(run(operands, seed, outputs, status));
   auto main = module->lookupSymbol<func::FuncOp>("main");
-  result = fromBytes(cast<ShapedType>(main.getResultTypes()[0]).getElementType(), shape, output);
+  results.clear();
+  for (auto [type, output] : llvm::zip_equal(main.getResultTypes(), outputs))
+    results.push_back(fromBytes(cast<ShapedType>(type).getElementType(), output.shape, output.bytes));
+  return moert::Status::success();
+}
+
+moert::Status GpuKernelRunner::run(ArrayRef<HostTensor> inputs, uint64_t seed, HostTensor &result, uint32_t &status) {
+  SmallVector<HostTensor> results;
+  MOERT_TRY(run(inputs, seed, results, status));
+  result = results[0];
   return moert::Status::success();
 }
 

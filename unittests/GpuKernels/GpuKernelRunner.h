@@ -35,6 +35,12 @@ struct GpuOperand {
   std::span<std::byte> bytes;
 };
 
+/// What a launch leaves in a result.
+struct GpuResult {
+  llvm::SmallVector<int64_t> shape;
+  std::vector<std::byte> bytes;
+};
+
 class GpuKernelRunner {
 public:
   /// `text` is a module with a function @main, whose only op besides the return is the kernel op on its arguments.
@@ -50,9 +56,14 @@ public:
   llvm::SmallVector<unsigned> weights;
 
   /// Runs one launch. `status` is what the kernel left in the word for its status.
+  moert::Status run(llvm::ArrayRef<reference::HostTensor> inputs, uint64_t seed,
+                    llvm::SmallVectorImpl<reference::HostTensor> &results, uint32_t &status);
+  /// The same with bytes instead of tensors. The results have the shapes that the launch describes.
+  moert::Status run(llvm::ArrayRef<GpuOperand> inputs, uint64_t seed, llvm::SmallVectorImpl<GpuResult> &results,
+                    uint32_t &status);
+  /// Both for an op with one result.
   moert::Status run(llvm::ArrayRef<reference::HostTensor> inputs, uint64_t seed, reference::HostTensor &result,
                     uint32_t &status);
-  /// The same with bytes instead of tensors. The result has the shape that the launch describes.
   moert::Status run(llvm::ArrayRef<GpuOperand> inputs, uint64_t seed, llvm::SmallVectorImpl<int64_t> &shape,
                     std::vector<std::byte> &result, uint32_t &status);
   /// Of the latest launch, and its blocks.

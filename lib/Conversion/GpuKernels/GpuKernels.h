@@ -9,8 +9,17 @@ class MLIRContext;
 namespace moec {
 
 // Each attaches the kernels of one file; registerGpuKernels calls them when the ops' dialect is loaded.
+void attachCombineGpuKernel(mlir::MLIRContext *context);
+void attachGroupGpuKernel(mlir::MLIRContext *context);
 void attachGroupedMatmulGpuKernel(mlir::MLIRContext *context);
+void attachLinalgGpuKernels(mlir::MLIRContext *context);
 void attachNnAttentionGpuKernel(mlir::MLIRContext *context);
+void attachNnCopyGpuKernels(mlir::MLIRContext *context);
+void attachNnNormGpuKernels(mlir::MLIRContext *context);
+void attachNnRotaryGpuKernel(mlir::MLIRContext *context);
+void attachNnSelectionGpuKernels(mlir::MLIRContext *context);
+void attachRouteGpuKernel(mlir::MLIRContext *context);
+void attachTensorCopyGpuKernels(mlir::MLIRContext *context);
 
 } // namespace moec
 

@@ -11,24 +11,6 @@ using namespace moec;
 // Grids
 //===----------------------------------------------------------------------===//
 
-Value KernelBuilder::linearize(ValueRange coordinates, ValueRange extents) const {
-  Value result = index(0);
-  for (auto [coordinate, extent] : llvm::zip_equal(coordinates, extents))
-    result = add(mul(result, extent), coordinate);
-  return result;
-}
-
-KernelBuilder::Values KernelBuilder::delinearize(Value linear, ValueRange extents) const {
-  Values coordinates(extents.size());
-  for (size_t dim = extents.size(); dim-- > 1;) {
-    coordinates[dim] = rem(linear, extents[dim]);
-    linear = div(linear, extents[dim]);
-  }
-  if (!extents.empty())
-    coordinates[0] = linear;
-  return coordinates;
-}
-
 ColumnBlock KernelBuilder::columnBlock(Value task, Value columns, int64_t width) const {
   Value blocks = ceilDiv(columns, width);
   Value from = mul(rem(task, blocks), width), to = add(from, width);

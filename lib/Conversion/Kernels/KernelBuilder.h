@@ -40,10 +40,6 @@ public:
   ColumnBlock columnBlock(mlir::Value task, mlir::Value columns, int64_t width) const;
   /// The part of a row of `columns` that `task` stands for: all of it, or one column where tasks are single elements.
   ColumnBlock rowBlock(mlir::Value task, mlir::Value columns) const;
-  /// The coordinates of element `linear` of a grid with these extents, the last fastest.
-  Values delinearize(mlir::Value linear, mlir::ValueRange extents) const;
-  /// The position of `coordinates` in a grid with these extents; both may be shorter views of a shape.
-  mlir::Value linearize(mlir::ValueRange coordinates, mlir::ValueRange extents) const;
 
   mlir::Value loadVector(mlir::Value flat, mlir::Value offset, mlir::Value mask = {}) const {
     return loadReals(flat, offset, lanes, mask);

@@ -10,10 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgLoops.h"
 #include "LinalgReduction.h"
 
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
@@ -71,22 +70,14 @@ LoopOrder chooseLoopOrder(linalg::LinalgOp op, step::TaskSize taskSize) {
     return order;
   }
 
-  // Parallel loops in the order of the output, then those the output does not show (none for well-formed ops).
-  SmallVector<int64_t> parallel;
-  for (AffineExpr result : output.getResults())
-    if (auto dim = dyn_cast<AffineDimExpr>(result))
-      parallel.push_back(dim.getPosition());
-  for (auto [loop, type] : llvm::enumerate(iterators))
-    if (type == utils::IteratorType::parallel && !llvm::is_contained(parallel, static_cast<int64_t>(loop)))
-      parallel.push_back(loop);
-
+  SmallVector<int64_t> parallel = getParallelLoops(op);
   order.outer = parallel;
   if (parallel.empty() || isThread)
     return order;
   int64_t last = parallel.back();
   bool contiguous = llvm::all_of(maps, [&](AffineMap map) { return isContiguousAlong(map, last); });
-  bool anyInput = llvm::any_of(ArrayRef(maps).take_front(op.getNumDpsInputs()),
-                               [&](AffineMap map) { return usesLoop(map, last); });
+  bool anyInput =
+      llvm::any_of(ArrayRef(maps).take_front(op.getNumDpsInputs()), [&](AffineMap map) { return usesLoop(map, last); });
   if (order.reductions.empty() || (contiguous && anyInput)) {
     order.inner = last;
     order.outer.pop_back();
@@ -97,24 +88,6 @@ LoopOrder chooseLoopOrder(linalg::LinalgOp op, step::TaskSize taskSize) {
 //===----------------------------------------------------------------------===//
 // Extents of the loops
 //===----------------------------------------------------------------------===//
-
-/// The extent of every loop, read off the shapes of `values` (one per operand of the op; null where unknown).
-SmallVector<Value> loopExtents(OpBuilder &builder, Location loc, linalg::LinalgOp op, ValueRange values) {
-  SmallVector<Value> extents(op.getNumLoops());
-  for (auto [map, value] : llvm::zip_equal(op.getIndexingMapsArray(), values)) {
-    if (!value || !isa<ShapedType>(value.getType()))
-      continue;
-    for (auto [position, result] : llvm::enumerate(map.getResults())) {
-      auto dim = dyn_cast<AffineDimExpr>(result);
-      if (!dim || extents[dim.getPosition()])
-        continue;
-      extents[dim.getPosition()] = isa<TensorType>(value.getType())
-                                       ? tensor::DimOp::create(builder, loc, value, position).getResult()
-                                       : memref::DimOp::create(builder, loc, value, position).getResult();
-    }
-  }
-  return extents;
-}
 
 Value constantIndex(OpBuilder &builder, Location loc, int64_t value) {
   return arith::ConstantIndexOp::create(builder, loc, value);
@@ -161,7 +134,7 @@ public:
     for (int64_t i = 0; i < op.getNumDpsInits(); ++i)
       buffers[inputs + i] = results[i];
     buffers.resize(inputs + op.getNumDpsInits());
-    extents = loopExtents(builder, loc, op, buffers);
+    extents = getLoopExtents({builder, loc}, op, buffers);
     if (order.flat)
       flatten();
   }
@@ -286,16 +259,7 @@ private:
     return SmallVector<Value>(loop.getResults().begin(), loop.getResults().end());
   }
 
-  SmallVector<Value> indices(AffineMap map, ArrayRef<Value> ivs) {
-    SmallVector<Value> values(ivs);
-    // Loops that the map does not use may have no value yet.
-    for (Value &value : values)
-      if (!value)
-        value = constantIndex(builder, loc, 0);
-    return llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) {
-      return affine::expandAffineExpr(builder, loc, expr, values, {});
-    });
-  }
+  SmallVector<Value> indices(AffineMap map, ArrayRef<Value> ivs) { return applyIndexingMap({builder, loc}, map, ivs); }
 
   Value load(int64_t operand, ArrayRef<Value> ivs) {
     Value buffer = buffers[operand];
@@ -327,49 +291,22 @@ private:
 
   /// The payload at the point `ivs`; returns what it yields.
   SmallVector<Value> emitBody(ArrayRef<Value> ivs, ArrayRef<Value> outputs) {
-    Block &body = op->getRegion(0).front();
-    IRMapping mapping(*context.arguments);
+    SmallVector<Value> elements;
     for (int64_t i = 0; i < inputs; ++i)
-      mapping.map(body.getArgument(i), load(i, ivs));
-    for (auto [i, value] : llvm::enumerate(outputs))
-      mapping.map(body.getArgument(inputs + i), value);
-    for (Operation &nested : body.without_terminator())
-      emitPayloadOp(&nested, ivs, mapping);
+      elements.push_back(load(i, ivs));
+    llvm::append_range(elements, outputs);
+    SmallVector<Value> results = emitLinalgPayload({builder, loc}, op, *context.arguments, elements, ivs);
     if (!order.reductions.empty() && !order.inner)
-      allowVectorSums(body, mapping);
-    return llvm::map_to_vector(body.getTerminator()->getOperands(),
-                               [&](Value value) { return mapping.lookupOrDefault(value); });
+      allowVectorSums(results);
+    return results;
   }
 
   /// A sum in registers may run in several lanes at once: a fixed order that depends on the extent alone.
-  static void allowVectorSums(Block &body, const IRMapping &mapping) {
-    for (Value value : body.getTerminator()->getOperands()) {
-      Operation *combiner = mapping.lookupOrDefault(value).getDefiningOp();
-      if (isa_and_present<arith::AddFOp, arith::MulFOp>(combiner))
-        combiner->setAttr("fastmath", arith::FastMathFlagsAttr::get(combiner->getContext(),
-                                                                   arith::FastMathFlags::reassoc));
-    }
-  }
-
-  /// Payload ops are scalar and cloned, but for those that mean a loop index or look into a captured tensor.
-  void emitPayloadOp(Operation *nested, ArrayRef<Value> ivs, IRMapping &mapping) {
-    if (auto index = dyn_cast<linalg::IndexOp>(nested)) {
-      mapping.map(index.getResult(), ivs[index.getDim()]);
-      return;
-    }
-    if (auto extract = dyn_cast<tensor::ExtractOp>(nested)) {
-      auto at = llvm::map_to_vector(extract.getIndices(), [&](Value value) { return mapping.lookupOrDefault(value); });
-      Value element = memref::LoadOp::create(builder, loc, mapping.lookup(extract.getTensor()), at);
-      mapping.map(extract.getResult(), element);
-      return;
-    }
-    if (auto dim = dyn_cast<tensor::DimOp>(nested)) {
-      Value extent = memref::DimOp::create(builder, loc, mapping.lookup(dim.getSource()),
-                                           mapping.lookupOrDefault(dim.getIndex()));
-      mapping.map(dim.getResult(), extent);
-      return;
-    }
-    builder.clone(*nested, mapping);
+  static void allowVectorSums(ArrayRef<Value> sums) {
+    for (Value sum : sums)
+      if (Operation *combiner = sum.getDefiningOp(); isa_and_present<arith::AddFOp, arith::MulFOp>(combiner))
+        combiner->setAttr("fastmath",
+                          arith::FastMathFlagsAttr::get(combiner->getContext(), arith::FastMathFlags::reassoc));
   }
 
   OpBuilder &builder;
@@ -385,8 +322,7 @@ private:
   ValueRange results;
 };
 
-template <typename OpTy>
-struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>, OpTy> {
+template <typename OpTy> struct LinalgKernel : step::KernelOpInterface::ExternalModel<LinalgKernel<OpTy>, OpTy> {
   Value buildTaskCount(Operation *op, OpBuilder &builder, Location loc) const {
     return buildTaskCount(op, builder, loc, step::TaskSize::Worker);
   }
@@ -420,12 +356,11 @@ private:
 
   static SmallVector<Value> hostExtents(OpBuilder &builder, Location loc, linalg::LinalgOp op) {
     SmallVector<Value> operands(op->getOperands().begin(), op->getOperands().end());
-    return loopExtents(builder, loc, op, operands);
+    return getLoopExtents({builder, loc}, op, operands);
   }
 };
 
-template <typename... OpTys>
-void attach(MLIRContext *context) {
+template <typename... OpTys> void attach(MLIRContext *context) {
   (OpTys::template attachInterface<LinalgKernel<OpTys>>(*context), ...);
 }
 

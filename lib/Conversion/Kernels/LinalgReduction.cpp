@@ -8,6 +8,7 @@
 
 #include "LinalgReduction.h"
 #include "KernelBuilder.h"
+#include "LinalgLoops.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/DenseMap.h"
@@ -22,17 +23,6 @@ constexpr int64_t tileLoopBlock = 16;
 constexpr int64_t vectorLoopBlock = 256;
 
 bool isUnit(linalg::LinalgOp op, int64_t loop) { return op.getStaticLoopRanges()[loop] == 1; }
-
-/// Whether consecutive values of `loop` address consecutive elements of the operand, or the same one.
-bool isContiguousAlong(AffineMap map, ShapedType type, int64_t loop) {
-  for (int64_t position = map.getNumResults(); position-- > 0;) {
-    if (map.getResult(position) == getAffineDimExpr(loop, map.getContext()))
-      return !map.getSubMap(llvm::to_vector(llvm::seq<unsigned>(0, position))).isFunctionOfDim(loop);
-    if (type.getDimSize(position) != 1)
-      return !map.isFunctionOfDim(loop);
-  }
-  return true;
-}
 
 bool isIndexing(AffineMap map) {
   return llvm::all_of(map.getResults(), [](AffineExpr e) { return isa<AffineDimExpr, AffineConstantExpr>(e); });
@@ -115,17 +105,6 @@ std::optional<LinalgReduction> LinalgReduction::match(linalg::LinalgOp op) {
 
 namespace {
 
-/// The extent of every loop, read off the shapes of the operands.
-SmallVector<Value> loopExtents(const LoopEmitter &emit, linalg::LinalgOp op, ValueRange operands) {
-  SmallVector<Value> extents(op.getNumLoops());
-  for (auto [map, operand] : llvm::zip_equal(op.getIndexingMapsArray(), operands))
-    for (auto [position, result] : llvm::enumerate(map.getResults()))
-      if (auto dim = dyn_cast<AffineDimExpr>(result))
-        if (operand && isa<ShapedType>(operand.getType()) && !extents[dim.getPosition()])
-          extents[dim.getPosition()] = emit.extent(operand, position);
-  return extents;
-}
-
 /// Emits the tasks of one op. A coordinate is the value of a loop.
 class ReductionEmitter {
 public:
@@ -135,7 +114,7 @@ public:
         coordinates(op.getNumLoops()), vectorType(emit.vectorOf(builder.getF32Type())) {
     SmallVector<Value> shapes(operands.drop_back());
     shapes.push_back(results[0]);
-    extents = loopExtents(emit, op, shapes);
+    extents = getLoopExtents(emit, op, shapes);
     for (Value shape : shapes)
       buffers.push_back({emit.flatten(shape), emit.extents(shape, 0, rankOf(shape))});
     if (init && isa<MemRefType>(init.getType()))
@@ -374,7 +353,7 @@ void ReductionEmitter::emitTask(Value task) {
 Value LinalgReduction::buildTaskCount(OpBuilder &builder, Location loc, linalg::LinalgOp op,
                                       ValueRange operands) const {
   LoopEmitter emit(builder, loc);
-  SmallVector<Value> extents = loopExtents(emit, op, operands);
+  SmallVector<Value> extents = getLoopExtents(emit, op, operands);
   Value count = emit.product(llvm::map_to_vector(outerLoops, [&](int64_t loop) { return extents[loop]; }));
   if (tileLoop)
     count = emit.mul(count, emit.ceilDiv(extents[*tileLoop], tileLoopBlock));

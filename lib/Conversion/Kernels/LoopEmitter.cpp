@@ -41,6 +41,24 @@ Value LoopEmitter::equal(Value a, Value b) const { return compare(arith::CmpIPre
 
 Value LoopEmitter::select(Value condition, Value a, Value b) const { return make<arith::SelectOp>(condition, a, b); }
 
+Value LoopEmitter::linearize(ValueRange coordinates, ValueRange extents) const {
+  Value result = index(0);
+  for (auto [coordinate, extent] : llvm::zip_equal(coordinates, extents))
+    result = add(mul(result, extent), coordinate);
+  return result;
+}
+
+SmallVector<Value> LoopEmitter::delinearize(Value linear, ValueRange extents) const {
+  SmallVector<Value> coordinates(extents.size());
+  for (size_t dim = extents.size(); dim-- > 1;) {
+    coordinates[dim] = rem(linear, extents[dim]);
+    linear = div(linear, extents[dim]);
+  }
+  if (!extents.empty())
+    coordinates[0] = linear;
+  return coordinates;
+}
+
 Value LoopEmitter::convert(Value value, Type elementType) const {
   Type type = elementType;
   if (auto vector = dyn_cast<VectorType>(value.getType()))

@@ -74,6 +74,11 @@ public:
   }
   mlir::Value elements(mlir::Value shaped) const { return elements(shaped, 0, rankOf(shaped)); }
 
+  /// The coordinates of element `linear` of a grid with these extents, the last fastest.
+  llvm::SmallVector<mlir::Value> delinearize(mlir::Value linear, mlir::ValueRange extents) const;
+  /// The position of `coordinates` in a grid with these extents; both may be shorter views of a shape.
+  mlir::Value linearize(mlir::ValueRange coordinates, mlir::ValueRange extents) const;
+
   /// Converts a scalar or vector between float types.
   mlir::Value convert(mlir::Value value, mlir::Type elementType) const;
 

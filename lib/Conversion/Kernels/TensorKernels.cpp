@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilder.h"
+#include "SliceBox.h"
 #include "mlir/IR/IRMapping.h"
 #include "moec/Conversion/Kernels.h"
 #include "moert/moert_kernel_abi.h"
@@ -18,90 +19,9 @@ namespace {
 /// Elements of a run that one task moves.
 constexpr int64_t kRun = 16384;
 
-/// Static values where they are, and `dynamic` in order where they are not.
-SmallVector<Value> mixedValues(const LoopEmitter &index, ArrayRef<int64_t> statics, ValueRange dynamics) {
-  SmallVector<Value> values;
-  for (int64_t value : statics) {
-    bool isDynamic = ShapedType::isDynamic(value);
-    values.push_back(isDynamic ? dynamics.front() : index.index(value));
-    if (isDynamic)
-      dynamics = dynamics.drop_front();
-  }
-  return values;
-}
-
 //===----------------------------------------------------------------------===//
 // Slices
 //===----------------------------------------------------------------------===//
-
-/// Where a slice lies in the tensor it is a part of.
-class SliceBox {
-public:
-  /// `operands` stand for the op's operands, `whole` for the tensor the slice is a part of.
-  SliceBox(const LoopEmitter &index, OffsetSizeAndStrideOpInterface op, ValueRange operands, Value whole)
-      : extents(index.extents(whole, 0, rankOf(whole))) {
-    ValueRange rest = operands.drop_front(op.getOffsetSizeAndStrideStartOperandIndex());
-    offsets = mixedValues(index, op.getStaticOffsets(), rest);
-    rest = rest.drop_front(op.getOffsets().size());
-    sizes = mixedValues(index, op.getStaticSizes(), rest);
-    rest = rest.drop_front(op.getSizes().size());
-    strides = mixedValues(index, op.getStaticStrides(), rest);
-
-    // Host and kernel see different operands, so what they must agree on depends on attributes and types alone.
-    ArrayRef<int64_t> shape = cast<ShapedType>(whole.getType()).getShape();
-    int64_t rank = shape.size();
-    for (int64_t dim = 0; dim < rank; ++dim)
-      isWhole.push_back(op.getStaticOffsets()[dim] == 0 && op.getStaticStrides()[dim] == 1 &&
-                        !ShapedType::isDynamic(shape[dim]) && op.getStaticSizes()[dim] == shape[dim]);
-    cut = std::max<int64_t>(rank - 1, 0);
-    while (cut > 0 && isWhole[cut])
-      --cut;
-    isContiguous = rank == 0 || op.getStaticStrides()[cut] == 1;
-    inner = rank == 0 ? index.index(1) : index.product(ArrayRef(extents).drop_front(cut + 1));
-    count = rank == 0 ? index.index(1) : sizes[cut];
-  }
-
-  /// Elements that lie next to each other in the slice, for each combination of the dimensions before the cut.
-  Value run(const LoopEmitter &index) const { return index.mul(count, inner); }
-  /// The same in the whole tensor.
-  Value wholeRun(const LoopEmitter &index) const { return extents.empty() ? inner : index.mul(extents[cut], inner); }
-
-  /// The extents of the dimensions up to the cut, and of those behind it as one: of the slice and of the whole.
-  SmallVector<Value> sliceShape() const { return collapsed(sizes); }
-  SmallVector<Value> wholeShape() const { return collapsed(extents); }
-
-  /// What must hold lest the slice leave the tensor.
-  SmallVector<Value> conditions(const KernelBuilder &kernel) const;
-
-  SmallVector<Value> extents, offsets, sizes, strides;
-  SmallVector<bool> isWhole;
-  int64_t cut;       // the last dimension that the slice does not take whole, or the first of all
-  bool isContiguous; // the slice's elements at the cut are neighbours
-  Value inner;       // elements of the dimensions after the cut
-  Value count;       // the slice's size at the cut
-
-private:
-  SmallVector<Value> collapsed(ArrayRef<Value> shape) const {
-    SmallVector<Value> result(shape.take_front(shape.empty() ? 0 : cut + 1));
-    result.push_back(inner);
-    return result;
-  }
-};
-
-SmallVector<Value> SliceBox::conditions(const KernelBuilder &kernel) const {
-  SmallVector<Value> result;
-  for (auto [all, extent, offset, size, stride] : llvm::zip_equal(isWhole, extents, offsets, sizes, strides)) {
-    if (all)
-      continue;
-    Value last = kernel.add(offset, kernel.mul(kernel.sub(size, kernel.index(1)), stride));
-    Value inside = kernel.both(kernel.compare(arith::CmpIPredicate::ult, offset, extent),
-                               kernel.compare(arith::CmpIPredicate::ult, last, extent));
-    Value ordered = kernel.both(inside, kernel.compare(arith::CmpIPredicate::sle, offset, last));
-    result.push_back(kernel.either(ordered, kernel.equal(size, kernel.index(0))));
-    result.push_back(kernel.compare(arith::CmpIPredicate::sgt, stride, kernel.index(0)));
-  }
-  return result;
-}
 
 /// Copies the part of [pieceFrom, pieceFrom + length) that lies within [from, to), both in columns of the target's
 /// row that starts at `targetRow`; `source` holds the piece from `sourceOffset` on.

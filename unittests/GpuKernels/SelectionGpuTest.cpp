@@ -1,0 +1,100 @@
+//===- SelectionGpuTest.cpp - top-k and counts on the emulated GPU ----------===//
+
+#include "GpuOpTest.h"
+
+#include "moec/Reference/Evaluate.h"
+#include "moert/moert_kernel_abi.h"
+
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace moec::test;
+using moec::reference::HostTensor;
+
+namespace {
+
+class TopKGpu : public GpuOpTest, public testing::WithParamInterface<std::tuple<const char *, bool>> {
+protected:
+  std::string text(int64_t extent, int64_t kept) const {
+    std::string n = ShapedType::isDynamic(extent) ? "?" : std::to_string(extent), element = std::get<0>(GetParam());
+    std::string x = "tensor<?x" + n + "x" + element + ">";
+    std::string values = llvm::formatv("tensor<?x{0}x{1}>", kept, element),
+                indices = llvm::formatv("tensor<?x{0}xi64>", kept);
+    return "func.func @main(%x: " + x + ") -> (" + values + ", " + indices + ") { %k = arith.constant " +
+           std::to_string(kept) + " : index %v, %i = nn.top_k %x, %k largest " +
+           (std::get<1>(GetParam()) ? "true" : "false") + " : " + x + " -> " + values + ", " + indices +
+           " return %v, %i : " + values + ", " + indices + " }";
+  }
+
+  /// With ties, and what is no number.
+  HostTensor input(int64_t rows, int64_t extent) const {
+    HostTensor x = random(std::get<0>(GetParam()), {rows, extent});
+    for (int64_t i = 0; i < x.getSize(); i += 5) {
+      if (!x.isFloat())
+        x.setInteger(i, i % 2 ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max());
+      else
+        x.setReal(i, i % 3 == 0 ? NAN : i % 2 ? 1.0 : -0.0);
+    }
+    return x;
+  }
+
+  void check(GpuKernelRunner &runner, const std::string &code, const HostTensor &x) {
+    auto module = parseSourceString<ModuleOp>(code, context.get());
+    auto expected = moec::reference::evaluateFunction(*module->getOps<func::FuncOp>().begin(), x);
+    ASSERT_TRUE(succeeded(expected));
+    SmallVector<HostTensor> results;
+    uint32_t status = 0;
+    moert::Status launched = runner.run(x, 0, results, status);
+    ASSERT_TRUE(launched.ok()) << launched.getMessage();
+    EXPECT_EQ(status, 0u);
+    expectClose(results[0], (*expected)[0], 0);
+    expectClose(results[1], (*expected)[1], 0);
+  }
+};
+
+TEST_P(TopKGpu, MatchesReference) {
+  for (auto [extent, kept] :
+       {std::pair<int64_t, int64_t>{1, 1}, {8, 2}, {33, 33}, {1500, 3}, {ShapedType::kDynamic, 5}}) {
+    std::string code = text(extent, kept);
+    auto runner = compile(code);
+    for (int64_t rows : {0, 1, 9})
+      check(*runner, code, input(rows, ShapedType::isDynamic(extent) ? 700 : extent));
+    expectAssembles(*runner);
+  }
+}
+
+TEST_P(TopKGpu, RejectsTooShortRows) {
+  auto runner = compile(text(ShapedType::kDynamic, 5));
+  SmallVector<HostTensor> results;
+  uint32_t status = 0;
+  ASSERT_TRUE(runner->run(input(2, 4), 0, results, status).ok());
+  EXPECT_EQ(status, uint32_t(MOERT_KERNEL_BAD_VALUE));
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, TopKGpu, testing::Combine(testing::Values("f32", "bf16", "i32"), testing::Bool()),
+                         [](const auto &info) {
+                           return std::string(std::get<0>(info.param)) + (std::get<1>(info.param) ? "" : "_Smallest");
+                         });
+
+class CountGpu : public GpuOpTest {};
+
+TEST_F(CountGpu, CountsWhatIsNotZero) {
+  for (const char *element : {"f32", "bf16", "i64", "i1"}) {
+    std::string x = llvm::formatv("tensor<?x?x{0}>", element);
+    std::string code = "func.func @main(%x: " + x + ") -> tensor<1xi64> { %r = nn.count_nonzero %x : " + x +
+                       " -> tensor<1xi64> return %r : tensor<1xi64> }";
+    auto runner = compile(code);
+    for (auto [rows, columns] : {std::pair{0, 3}, {1, 1}, {3, 31}, {60, 90}}) {
+      HostTensor data = random(element, {rows, columns});
+      for (int64_t i = 0; i < data.getSize(); i += 3)
+        data.copyElement(i, HostTensor(data.getElementType(), {1}), 0);
+      expectClose(launch(*runner, data), evaluate(code, data), 0);
+    }
+    expectAssembles(*runner);
+  }
+}
+
+} // namespace
