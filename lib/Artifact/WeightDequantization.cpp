@@ -54,3 +54,32 @@ WeightView moec::dequantize(const QuantizedWeight &weight, RankedTensorType type
   });
   return result.view;
 }
+
+WeightView moec::unpackValues(const WeightView &packed, int64_t bits, RankedTensorType type) {
+  OwnedWeight result(type);
+  int64_t perByte = 8 / bits;
+  forRanges(packed.count(), 1 + perByte, [&](int64_t first, int64_t last) {
+    for (int64_t i = first * perByte; i < last * perByte; ++i)
+      result.data[i] = static_cast<char>(unpack(packed.data, bits, i));
+  });
+  return result.view;
+}
+
+WeightView moec::packWords(const WeightView &values, int64_t bits, RankedTensorType type) {
+  OwnedWeight result(type);
+  int64_t perWord = 32 / bits, inner = values.shape().back(), words = type.getShape().back();
+  int64_t rows = words == 0 ? 0 : type.getNumElements() / words;
+  auto *target = reinterpret_cast<uint32_t *>(result.data);
+  forRanges(rows, inner + 4 * words, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; ++row)
+      for (int64_t word = 0; word < words; ++word) {
+        uint32_t bitsOfWord = 0;
+        for (int64_t i = 0; i < std::min(perWord, inner - word * perWord); ++i) {
+          auto value = static_cast<unsigned char>(values.data[row * inner + word * perWord + i]);
+          bitsOfWord |= uint32_t(value) << (bits * (i / 2) + 16 * (i % 2));
+        }
+        target[row * words + word] = bitsOfWord;
+      }
+  });
+  return result.view;
+}

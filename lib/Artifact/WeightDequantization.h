@@ -18,6 +18,10 @@ struct QuantizedWeight {
 /// The real values, of shape and element type `type`.
 WeightView dequantize(const QuantizedWeight &weight, mlir::RankedTensorType type);
 
+/// Values of `bits` bits as bytes, and bytes as the words of a quantised weight, of type `type`; the sources are dense.
+WeightView unpackValues(const WeightView &packed, int64_t bits, mlir::RankedTensorType type);
+WeightView packWords(const WeightView &values, int64_t bits, mlir::RankedTensorType type);
+
 } // namespace moec
 
 #endif // MOEC_LIB_ARTIFACT_WEIGHTDEQUANTIZATION_H

@@ -109,7 +109,6 @@ FailureOr<WeightView> ExpressionEvaluator::compute(Operation *op) {
       .Case([&](LoadWeightOp load) { return loadWeight(load); })
       .Case([&](onnx::ConstantOp constant) { return readElements(constant.getValue()); })
       .Case([&](arith::ConstantOp constant) { return readElements(cast<ElementsAttr>(constant.getValue())); })
-      .Case([&](arith::ConstantOp constant) { return readElements(cast<ElementsAttr>(constant.getValue())); })
       .Case([&](tensor::ExtractSliceOp slice) { return this->slice(slice); })
       .Case([&](linalg::TransposeOp transpose) { return this->transpose(transpose); })
       .Case([&](tensor::ExpandShapeOp expand) { return this->expand(expand); })
@@ -117,6 +116,12 @@ FailureOr<WeightView> ExpressionEvaluator::compute(Operation *op) {
       .Case([&](tensor::ConcatOp concat) { return this->concat(concat); })
       .Case<arith::ExtFOp, arith::TruncFOp>([&](Operation *conversion) { return convert(conversion); })
       .Case([&](DequantizeOp dequantize) { return this->dequantize(dequantize); })
+      .Case([&](UnpackValuesOp unpack) -> FailureOr<WeightView> {
+        return unpackValues(makeDense(values.lookup(unpack.getQ())), unpack.getBits(), type);
+      })
+      .Case([&](PackWordsOp pack) -> FailureOr<WeightView> {
+        return packWords(makeDense(values.lookup(pack.getValues())), pack.getBits(), type);
+      })
       .Case([&](PackPanelsOp pack) { return this->pack(pack); })
       .Default([](Operation *other) { return other->emitOpError("is not an op of weight expressions"); });
 }

@@ -115,22 +115,52 @@ LogicalResult reference::evaluateOp(ExpertsOp op, Values &values) {
   return success();
 }
 
-/// One column of a product with plain or packed weights; `column` counts stored columns, panels padded.
-static double multiplyColumn(ArrayRef<double> x, const HostTensor &weight, const HostTensor *bias, int64_t expert,
-                             int64_t column) {
-  bool packed = weight.getRank() == 4;
-  double sum = bias ? bias->real({expert, column}) : 0.0;
-  for (auto [position, value] : llvm::enumerate(x)) {
-    int64_t k = position;
-    sum += value * (packed ? weight.real({expert, column / 16, k, column % 16}) : weight.real({expert, column, k}));
+namespace {
+
+/// The weight of a product, plain, packed or quantised.
+class ProductWeight {
+public:
+  ProductWeight(GroupedMatmulOp op, Values &values)
+      : weight(values[op.getW()]), scales(values.find(op.getWScales())), zeroPoints(values.find(op.getWZeroPoints())),
+        bias(values.find(op.getBias())), quantized(op.getQuantized().value_or(QuantizationAttr())) {}
+
+  /// One column of the product; `column` counts stored columns, panels padded.
+  double multiply(ArrayRef<double> x, int64_t expert, int64_t column) const {
+    double sum = bias ? bias->real({expert, column}) : 0.0;
+    for (auto [k, value] : llvm::enumerate(x))
+      sum += value * element(expert, column, k);
+    return sum;
   }
-  return sum;
-}
+
+private:
+  double element(int64_t expert, int64_t column, int64_t k) const {
+    if (weight.getRank() == 3)
+      return weight.real({expert, column, k});
+    int64_t panel = column / 16;
+    column %= 16;
+    if (!quantized)
+      return weight.real({expert, panel, k, column});
+    int64_t bits = quantized.getBits(), perWord = quantized.getValuesPerWord(), i = k % perWord;
+    int64_t block = quantized.getBlock() ? k / quantized.getBlock() : 0, zero = int64_t(1) << (bits - 1);
+    if (zeroPoints)
+      zero = zeroPoints->integer({expert, panel, block, column}) & 0xff;
+    int64_t word = weight.integer({expert, panel, k / perWord, column}) & 0xffffffff;
+    int64_t value = word >> (bits * (i / 2) + 16 * (i % 2)) & ((int64_t(1) << bits) - 1);
+    return (value - zero) * scales->real({expert, panel, block, column});
+  }
+
+  const HostTensor &weight;
+  const HostTensor *scales, *zeroPoints, *bias;
+  QuantizationAttr quantized;
+};
+
+} // namespace
 
 LogicalResult reference::evaluateOp(GroupedMatmulOp op, Values &values) {
   const HostTensor &x = values[op.getX()], &w = values[op.getW()];
   const HostTensor *offsets = values.find(op.getOffsets()), *order = values.find(op.getOrder());
-  const HostTensor *scale = values.find(op.getScale()), *bias = values.find(op.getBias());
+  const HostTensor *scale = values.find(op.getScale());
+  ProductWeight product(op, values);
   ActivationAttr activation = op.getActivation();
   int64_t rows = order ? order->getDim(0) : x.getDim(0);
   HostTensor &out = values.addResult({rows, op.getResultColumns()});
@@ -146,12 +176,12 @@ LogicalResult reference::evaluateOp(GroupedMatmulOp op, Values &values) {
       if (activation.getLayout() == GateLayout::Panels) {
         for (int64_t i : llvm::seq(op.getResultColumns())) {
           int64_t gate = i / 16 * 32 + i % 16;
-          columns.push_back(activate(activation, multiplyColumn(row, w, bias, expert, gate),
-                                     multiplyColumn(row, w, bias, expert, gate + 16)));
+          columns.push_back(
+              activate(activation, product.multiply(row, expert, gate), product.multiply(row, expert, gate + 16)));
         }
       } else {
         for (int64_t column : llvm::seq<int64_t>(op.getColumns()))
-          columns.push_back(multiplyColumn(row, w, bias, expert, column));
+          columns.push_back(product.multiply(row, expert, column));
         columns = activateColumns(activation, columns);
       }
       for (auto [column, value] : llvm::enumerate(columns))

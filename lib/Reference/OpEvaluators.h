@@ -45,6 +45,8 @@ llvm::LogicalResult evaluateOp(moe::GroupedMatmulOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::CombineOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::PackPanelsOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::DequantizeOp op, Values &values);
+llvm::LogicalResult evaluateOp(moe::UnpackValuesOp op, Values &values);
+llvm::LogicalResult evaluateOp(moe::PackWordsOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::LoadWeightOp op, Values &values);
 
 llvm::LogicalResult evaluateOp(nn::GatherOp op, Values &values);

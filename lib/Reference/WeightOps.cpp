@@ -48,6 +48,28 @@ LogicalResult reference::evaluateOp(DequantizeOp op, Values &values) {
   return success();
 }
 
+LogicalResult reference::evaluateOp(UnpackValuesOp op, Values &values) {
+  const HostTensor &q = values[op.getQ()];
+  HostTensor &out = values.addResult(cast<ShapedType>(op.getValues().getType()).getShape());
+  forEachIndex(out.getShape(), [&](ArrayRef<int64_t> index) {
+    out.setInteger(index, unpack(q, index.drop_back(), index.back(), op.getBits()));
+  });
+  return success();
+}
+
+LogicalResult reference::evaluateOp(PackWordsOp op, Values &values) {
+  const HostTensor &bytes = values[op.getValues()];
+  int64_t bits = op.getBits(), perWord = 32 / bits;
+  HostTensor &out = values.addResult(cast<ShapedType>(op.getWords().getType()).getShape());
+  forEachIndex(bytes.getShape(), [&](ArrayRef<int64_t> index) {
+    SmallVector<int64_t> word(index);
+    word.back() /= perWord;
+    int64_t i = index.back() % perWord, value = bytes.integer(index) & ((1 << bits) - 1);
+    out.setInteger(word, out.integer(word) | value << (bits * (i / 2) + 16 * (i % 2)));
+  });
+  return success();
+}
+
 LogicalResult reference::evaluateOp(LoadWeightOp op, Values &values) {
   auto weight = SymbolTable::lookupNearestSymbolFrom<WeightOp>(op, op.getWeightAttr());
   HostTensor &result = values.addResult(cast<ShapedType>(op.getType()).getShape());

@@ -1,5 +1,6 @@
 //===- EncodeWeights.cpp - weights of products in their stored form ---------===//
 
+#include "QuantizedValues.h"
 #include "WeightExpressions.h"
 
 #include "moec/Dialect/Moe/Moe.h"
@@ -58,7 +59,8 @@ private:
 };
 
 struct EncodeGroupedMatmul : OpRewritePattern<GroupedMatmulOp> {
-  using OpRewritePattern::OpRewritePattern;
+  EncodeGroupedMatmul(MLIRContext *context, bool keepQuantized)
+      : OpRewritePattern(context), keepQuantized(keepQuantized) {}
 
   LogicalResult matchAndRewrite(GroupedMatmulOp op, PatternRewriter &rewriter) const override {
     if (op.isPacked())
@@ -71,36 +73,58 @@ struct EncodeGroupedMatmul : OpRewritePattern<GroupedMatmulOp> {
     if (gated && op.getBias() && !isWeightExpression(op.getBias()))
       return rewriter.notifyMatchFailure(op, "the bias is not computed from weights");
 
-    if (!gated) {
-      Value packed = pack(rewriter, op.getLoc(), op.getW(), Value());
-      rewriter.modifyOpInPlace(op, [&] { op.getWMutable().assign(packed); });
-      return success();
-    }
-
+    Location loc = op.getLoc();
     ActivationAttr activation = op.getActivation();
-    GateSplitter splitter(rewriter, op.getLoc(), activation.getLayout());
-    auto [gate, linear] = splitter.split(op.getW());
-    Value packed = pack(rewriter, op.getLoc(), gate, linear), bias;
-    if (op.getBias()) {
-      auto [gateBias, linearBias] = splitter.split(op.getBias());
-      bias = interleavePanels(rewriter, op.getLoc(), gateBias, linearBias);
+    GateSplitter splitter(rewriter, loc, activation.getLayout());
+    Value gate = op.getW(), linear;
+    std::optional<QuantizedFormat> format = keepQuantized ? findQuantizedFormat(gate) : std::nullopt;
+    if (gated) {
+      std::tie(gate, linear) = splitter.split(gate);
+      activation = ActivationAttr::get(op.getContext(), activation.getKind(), GateLayout::Panels, activation.getAlpha(),
+                                       activation.getBeta(), activation.getLimit());
     }
     rewriter.modifyOpInPlace(op, [&] {
-      op.getWMutable().assign(packed);
-      if (bias)
-        op.getBiasMutable().assign(bias);
-      op.setActivationAttr(ActivationAttr::get(op.getContext(), activation.getKind(), GateLayout::Panels,
-                                               activation.getAlpha(), activation.getBeta(), activation.getLimit()));
+      if (format)
+        storeQuantized(rewriter, op, *format, gate, linear);
+      else
+        op.getWMutable().assign(pack(rewriter, loc, gate, linear));
+      if (gated && op.getBias()) {
+        auto [gateBias, linearBias] = splitter.split(op.getBias());
+        op.getBiasMutable().assign(interleavePanels(rewriter, loc, gateBias, linearBias));
+      }
+      op.setActivationAttr(activation);
     });
     return success();
   }
 
 private:
+  /// Gives the op the words, scales and zero points of a quantised weight.
+  static void storeQuantized(PatternRewriter &rewriter, GroupedMatmulOp op, const QuantizedFormat &format, Value gate,
+                             Value linear) {
+    Location loc = op.getLoc();
+    QuantizedValues first = buildQuantizedValues(rewriter, loc, gate), second;
+    if (linear)
+      second = buildQuantizedValues(rewriter, loc, linear);
+    auto words = [&](Value values) -> Value {
+      if (!values)
+        return {};
+      SmallVector<int64_t> shape(typeOf(values).getShape());
+      shape.back() = llvm::divideCeil(shape.back() * format.bits, 32);
+      return PackWordsOp::create(rewriter, loc, RankedTensorType::get(shape, rewriter.getI32Type()), values,
+                                 format.bits);
+    };
+    op.getWMutable().assign(pack(rewriter, loc, words(first.values), words(second.values)));
+    op.getWScalesMutable().assign(pack(rewriter, loc, first.scales, second.scales));
+    if (format.hasZeroPoints)
+      op.getWZeroPointsMutable().assign(pack(rewriter, loc, first.zeroPoints, second.zeroPoints));
+    op.setQuantizedAttr(QuantizationAttr::get(op.getContext(), format.bits, format.block));
+  }
+
   static Value pack(PatternRewriter &rewriter, Location loc, Value w, Value linear) {
     RankedTensorType type = typeOf(w);
     int64_t panels = llvm::divideCeil(type.getDimSize(1), panelWidth) * (linear ? 2 : 1);
-    auto packed = RankedTensorType::get({type.getDimSize(0), panels, type.getDimSize(2), panelWidth},
-                                        type.getElementType());
+    auto packed =
+        RankedTensorType::get({type.getDimSize(0), panels, type.getDimSize(2), panelWidth}, type.getElementType());
     return PackPanelsOp::create(rewriter, loc, packed, w, linear);
   }
 
@@ -121,18 +145,22 @@ private:
     Value both = tensor::ConcatOp::create(rewriter, loc, /*dim=*/2, ValueRange{toPanels(gate), toPanels(linear)});
     return tensor::CollapseShapeOp::create(rewriter, loc, both, ArrayRef<ReassociationIndices>{{0}, {1, 2, 3}});
   }
+
+  bool keepQuantized;
 };
 
 struct EncodeWeights : moec::impl::EncodeWeightsBase<EncodeWeights> {
+  using EncodeWeightsBase::EncodeWeightsBase;
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    populateEncodeWeightsPatterns(patterns);
+    populateEncodeWeightsPatterns(patterns, keepQuantized);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };
 
 } // namespace
 
-void moec::populateEncodeWeightsPatterns(RewritePatternSet &patterns) {
-  patterns.add<EncodeGroupedMatmul>(patterns.getContext());
+void moec::populateEncodeWeightsPatterns(RewritePatternSet &patterns, bool keepQuantized) {
+  patterns.add<EncodeGroupedMatmul>(patterns.getContext(), keepQuantized);
 }

@@ -67,7 +67,8 @@ struct LocateExperts : moec::impl::LocateExpertsBase<LocateExperts> {
       auto layer = product->getAttrOfType<IntegerAttr>(kLayer);
       if (!layer || layer.getInt() >= int64_t(weights.size()))
         return;
-      for (Value operand : {Value(product.getW()), Value(product.getBias())})
+      for (Value operand : {Value(product.getW()), Value(product.getBias()), Value(product.getWScales()),
+                            Value(product.getWZeroPoints())})
         if (auto load = operand ? operand.getDefiningOp<moe::LoadWeightOp>() : moe::LoadWeightOp())
           weights[layer.getInt()].push_back(load.getWeightAttr());
     });

@@ -140,6 +140,30 @@ TEST_F(WeightEvaluation, SlicesTranspositionsAndReshapes) {
   EXPECT_EQ(result, (std::vector<float>{6, 18, 7, 19, 8, 20, 9, 21, 10, 22, 11, 23}));
 }
 
+TEST_F(WeightEvaluation, UnpacksValuesAndPacksWords) {
+  // Even values in the low half of a word, odd ones in the high half.
+  std::string quantized = "moe.weight @q : tensor<1x5xui8> source(dense<[[33, 67, 101, 135, 9]]> : tensor<1x5xui8>)\n";
+  EXPECT_EQ(values<uint8_t>(quantized + R"(moe.weight @w : tensor<1x10xui8> {
+      %q = moe.load_weight @q : tensor<1x5xui8>
+      %v = moe.unpack_values %q bits 4 : (tensor<1x5xui8>) -> tensor<1x10xui8>
+      moe.yield %v : tensor<1x10xui8>
+    })"),
+            (std::vector<uint8_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 0}));
+  EXPECT_EQ(values<uint32_t>(quantized + R"(moe.weight @w : tensor<1x2xi32> {
+      %q = moe.load_weight @q : tensor<1x5xui8>
+      %v = moe.unpack_values %q bits 4 : (tensor<1x5xui8>) -> tensor<1x10xui8>
+      %p = moe.pack_words %v bits 4 : (tensor<1x10xui8>) -> tensor<1x2xi32>
+      moe.yield %p : tensor<1x2xi32>
+    })"),
+            (std::vector<uint32_t>{0x86427531, 9}));
+  EXPECT_EQ(values<uint32_t>(quantized + R"(moe.weight @w : tensor<1x2xi32> {
+      %q = moe.load_weight @q : tensor<1x5xui8>
+      %p = moe.pack_words %q bits 8 : (tensor<1x5xui8>) -> tensor<1x2xi32>
+      moe.yield %p : tensor<1x2xi32>
+    })"),
+            (std::vector<uint32_t>{0x87436521, 9}));
+}
+
 TEST_F(WeightEvaluation, ConcatAndRankReducingSlice) {
   auto result = values<float>(counting("a", {2, 3}) + R"(
     moe.weight @w : tensor<2x3xf32> {

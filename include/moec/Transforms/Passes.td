@@ -82,7 +82,9 @@ def EncodeWeights : Pass<"moe-encode-weights"> {
     Every `moe.grouped_matmul` whose w is computed from weights alone gets it as panels (`moe.pack_panels`). With a gated
     activation the gate and the linear rows become alternating panels, the bias follows, and the layout becomes `panels`.
     Without this pass products run on the plain form, slowly. moe-hoist-weight-expressions then moves the packing into a
-    `moe.weight`.
+    `moe.weight`. With `keep-quantized` a weight that is dequantised from 4 or 8 bits keeps its integers, if blocks have
+    16 values or a multiple of 32: the panels are of words (`moe.pack_words`), and scales and zero points follow as
+    operands.
 
     ```mlir
     %w = moe.load_weight @w : tensor<8x64x32xf32>
@@ -97,13 +99,16 @@ def EncodeWeights : Pass<"moe-encode-weights"> {
     ```
   }];
   let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+  let options = [
+    Option<"keepQuantized", "keep-quantized", "bool", "false", "keep the integers of quantised weights">,
+  ];
 }
 
 def HoistWeightExpressions : Pass<"moe-hoist-weight-expressions", "::mlir::ModuleOp"> {
   let summary = "let the writer compute what depends on weights alone";
   let description = [{
-    Each float value that is computed from weights and constants by the ops that the region of a `moe.weight` may hold
-    (its C4) becomes a `moe.weight`. An op used by several of these expressions becomes a weight of its own, which they
+    Each float value, and each result of moe.pack_panels, that is computed from weights and constants by the ops that
+    the region of a `moe.weight` may hold (its C4) becomes a `moe.weight`. An op used by several of these expressions becomes a weight of its own, which they
     load, so that the work is linear in the size of the module.
 
     ```mlir

@@ -64,6 +64,7 @@ public:
   mlir::Value rem(mlir::Value a, int64_t b) const { return rem(a, like(a, b)); }
   mlir::Value ceilDiv(mlir::Value a, int64_t b) const { return div(add(a, b - 1), b); }
   mlir::Value bitAnd(mlir::Value a, int64_t b) const { return make<mlir::arith::AndIOp>(a, like(a, b)); }
+  mlir::Value bitOr(mlir::Value a, int64_t b) const { return make<mlir::arith::OrIOp>(a, like(a, b)); }
   mlir::Value bitXor(mlir::Value a, mlir::Value b) const { return make<mlir::arith::XOrIOp>(a, b); }
   mlir::Value bitXor(mlir::Value a, int64_t b) const { return bitXor(a, like(a, b)); }
   mlir::Value shiftRight(mlir::Value a, int64_t b) const { return make<mlir::arith::ShRUIOp>(a, like(a, b)); }

@@ -9,7 +9,7 @@ namespace moec {
 
 /// The operands of a grouped matmul as pointers to global memory, null where the op lacks one.
 struct MatmulOperands {
-  mlir::Value x, w, offsets, order, scale, bias, out;
+  mlir::Value x, w, offsets, order, scale, bias, wScales, wZeroPoints, out;
   /// Entries of `order` are less than this, an i32.
   mlir::Value orderLimit;
 };

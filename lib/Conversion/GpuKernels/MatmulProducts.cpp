@@ -15,8 +15,7 @@ public:
   ProductsBase(const GpuBlockBuilder &block, const MatmulProblem &problem, const MatmulSchedule &schedule,
                const MatmulBody &body, WarpPosition position)
       : block(block), problem(problem), schedule(schedule), body(body), position(position),
-        weightTile(weightLayout(problem, schedule)),
-        panelBytes(MatmulSchedule::panelWidth * schedule.innerPerStep * problem.wBytes),
+        weightTile(weightLayout(problem, schedule)), panelBytes(schedule.panelStepBytes),
         weightStart(block.mul(position.firstPanel, panelBytes)),
         tokenStart(block.mul(position.firstOctet, MatmulSchedule::octet * MatmulSchedule::stepBytes)) {}
 
@@ -75,7 +74,7 @@ protected:
   const MatmulSchedule &schedule;
   MatmulBody body;
   WarpPosition position;
-  TileLayout weightTile, tokenTile = tokenLayout();
+  TileLayout weightTile, tokenTile = tokenLayout(problem);
   int64_t panelBytes;
   static constexpr int64_t octetBytes = MatmulSchedule::octet * MatmulSchedule::stepBytes;
 
@@ -92,7 +91,7 @@ class Matrix16Products : public ProductsBase {
 public:
   using ProductsBase::ProductsBase;
 
-  Values multiply(Value weights, Value tokens, ValueRange sums) const override {
+  Values multiply(const StepTiles &tiles, ValueRange sums) const override {
     constexpr int64_t depth = 16;
     MatrixKind kind = problem.xType.isBF16() ? MatrixKind::Bf16 : MatrixKind::F16;
     Values next = llvm::to_vector_of<Value>(sums);
@@ -100,9 +99,9 @@ public:
     for (int64_t k = 0; k < schedule.innerPerStep / depth; ++k) {
       SmallVector<Values> panels;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
-        panels.push_back(loadPanel(weights, panel, k));
+        panels.push_back(loadPanel(tiles.weights, panel, k));
       for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
-        Values right = loadTokens(tokens, octet, k, loaded);
+        Values right = loadTokens(tiles.tokens, octet, k, loaded);
         for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel) {
           int64_t tile = panel * body.octetsPerWarp + octet;
           llvm::copy(block.multiply(kind, panels[panel], right, sumsOf(next, tile)), next.begin() + 4 * tile);
@@ -119,16 +118,16 @@ class Tf32Products : public ProductsBase {
 public:
   using ProductsBase::ProductsBase;
 
-  Values multiply(Value weights, Value tokens, ValueRange sums) const override {
+  Values multiply(const StepTiles &tiles, ValueRange sums) const override {
     constexpr int64_t depth = 8;
     Values next = llvm::to_vector_of<Value>(sums);
     SmallVector<Values> loaded;
     for (int64_t k = 0; k < schedule.innerPerStep / depth; ++k) {
       SmallVector<Parts> panels;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
-        panels.push_back(loadWeights(weights, panel, k));
+        panels.push_back(loadWeights(tiles.weights, panel, k));
       for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
-        Parts right = split(loadTokens(tokens, octet, k, loaded));
+        Parts right = split(loadTokens(tiles.tokens, octet, k, loaded));
         for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel) {
           int64_t tile = panel * body.octetsPerWarp + octet;
           MatrixSums sum = sumsOf(next, tile);
@@ -149,13 +148,11 @@ private:
   };
 
   Parts split(ValueRange values) const {
-    Type f32 = block.builder.getF32Type();
     Parts parts;
     for (Value value : values) {
-      Value number = block.bitcast(value, f32);
-      parts.high.push_back(block.roundToTf32(number));
-      Value rest = block.make<arith::SubFOp>(number, block.bitcast(parts.high.back(), f32));
-      parts.low.push_back(block.roundToTf32(rest));
+      auto [high, low] = splitTf32(block, value);
+      parts.high.push_back(high);
+      parts.low.push_back(low);
     }
     return parts;
   }
@@ -183,17 +180,17 @@ class FmaProducts : public ProductsBase {
 public:
   using ProductsBase::ProductsBase;
 
-  Values multiply(Value weights, Value tokens, ValueRange sums) const override {
+  Values multiply(const StepTiles &tiles, ValueRange sums) const override {
     Values next = llvm::to_vector_of<Value>(sums);
     Value column = block.shiftRight(position.lane, 2), token = block.mul(block.bitAnd(position.lane, 3), 2);
     for (int64_t k = 0; k < schedule.innerPerStep; ++k) {
       Values left, right;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
         for (int64_t side : {0, 1})
-          left.push_back(weightElement(weights, panel, block.add(column, 8 * side), block.i32(k)));
+          left.push_back(weightElement(tiles.weights, panel, block.add(column, 8 * side), block.i32(k)));
       for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet)
         for (int64_t side : {0, 1})
-          right.push_back(tokenElement(tokens, octet, block.add(token, side), block.i32(k)));
+          right.push_back(tokenElement(tiles.tokens, octet, block.add(token, side), block.i32(k)));
       for (auto [i, sum] : llvm::enumerate(next)) {
         int64_t tile = i / 4, panel = tile / body.octetsPerWarp, octet = tile % body.octetsPerWarp;
         sum = block.fma(left[2 * panel + i % 4 / 2], right[2 * octet + i % 2], sum);
@@ -205,9 +202,18 @@ public:
 
 } // namespace
 
+std::pair<Value, Value> moec::splitTf32(const GpuBlockBuilder &block, Value value) {
+  Type f32 = block.builder.getF32Type();
+  Value number = block.bitcast(value, f32), high = block.roundToTf32(number);
+  Value rest = block.make<arith::SubFOp>(number, block.bitcast(high, f32));
+  return {high, block.roundToTf32(rest)};
+}
+
 std::unique_ptr<MatmulProducts> moec::makeMatmulProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,
                                                          const MatmulSchedule &schedule, const MatmulBody &body,
                                                          WarpPosition position) {
+  if (problem.quantized)
+    return makeQuantizedProducts(block, problem, schedule, body, position);
   switch (problem.arithmetic) {
   case MatmulArithmetic::Matrix16:
     return std::make_unique<Matrix16Products>(block, problem, schedule, body, position);

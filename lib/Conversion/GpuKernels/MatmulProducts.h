@@ -12,13 +12,17 @@
 
 namespace moec {
 
+/// The operands of a step in shared memory; scales of quantised weights only.
+struct StepTiles {
+  mlir::Value weights, tokens, scales;
+};
+
 class MatmulProducts {
 public:
   virtual ~MatmulProducts() = default;
 
-  /// Adds the products of one step to the sums; `weights` and `tokens` are the tiles in shared memory. The order of
-  /// the sums is (panel, octet, register).
-  virtual GpuBlockBuilder::Values multiply(mlir::Value weights, mlir::Value tokens, mlir::ValueRange sums) const = 0;
+  /// Adds the products of one step to the sums, whose order is (panel, octet, register).
+  virtual GpuBlockBuilder::Values multiply(const StepTiles &tiles, mlir::ValueRange sums) const = 0;
 };
 
 /// The panels and octets of the block that a warp computes, and the lane.
@@ -29,6 +33,13 @@ struct WarpPosition {
 std::unique_ptr<MatmulProducts> makeMatmulProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,
                                                    const MatmulSchedule &schedule, const MatmulBody &body,
                                                    WarpPosition position);
+/// The same for a quantised weight.
+std::unique_ptr<MatmulProducts> makeQuantizedProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,
+                                                      const MatmulSchedule &schedule, const MatmulBody &body,
+                                                      WarpPosition position);
+
+/// An f32, or its bits, as a tf32 and the tf32 of the rest, all i32.
+std::pair<mlir::Value, mlir::Value> splitTf32(const GpuBlockBuilder &block, mlir::Value value);
 
 } // namespace moec
 

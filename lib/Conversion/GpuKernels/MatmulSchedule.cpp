@@ -13,10 +13,10 @@ using namespace moec;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static MatmulArithmetic chooseArithmetic(Type x, Type w) {
-  if (x == w && x.getIntOrFloatBitWidth() == 16)
+static MatmulArithmetic chooseArithmetic(Type x, Type w, bool isQuantized) {
+  if ((x == w || isQuantized) && x.getIntOrFloatBitWidth() == 16)
     return MatmulArithmetic::Matrix16;
-  // Narrow weights are exact as tf32.
+  // Narrow weights and integers are exact as tf32.
   if (x.isF32())
     return MatmulArithmetic::Tf32;
   return MatmulArithmetic::Fma;
@@ -29,19 +29,41 @@ MatmulProblem::MatmulProblem(moe::GroupedMatmulOp op) : op(op) {
   xBytes = xType.getIntOrFloatBitWidth() / 8;
   wBytes = wType.getIntOrFloatBitWidth() / 8;
   experts = w.getDimSize(0);
-  inner = w.getDimSize(2);
+  inner = op.getInner();
   isPacked = op.isPacked();
   resultColumns = op.getResultColumns();
   panelsPerResult = op.getActivation().isGated() ? 2 : 1;
   panels = panelsPerResult * ceilDiv(resultColumns, MatmulSchedule::panelWidth);
-  arithmetic = chooseArithmetic(xType, wType);
+  panelBytes = MatmulSchedule::panelWidth * w.getDimSize(2) * wBytes;
+  arithmetic = chooseArithmetic(xType, wType, op.getQuantized().has_value());
+  if (!op.getQuantized())
+    return;
+  int64_t block = op.getQuantized()->getBlock(), blocks = op.getQuantized()->getBlockCount(inner);
+  Type scaleType = cast<ShapedType>(op.getWScales().getType()).getElementType();
+  quantized = {.bits = op.getQuantized()->getBits(),
+               .block = block,
+               .blocks = blocks,
+               .scaleType = scaleType,
+               .scaleBytes = scaleType.getIntOrFloatBitWidth() / 8,
+               .hasZeroPoints = op.getWZeroPoints() != nullptr};
+}
+
+int64_t moec::quantizedRun(const MatmulProblem &problem) {
+  constexpr int64_t chunkBytes = 16, lanes = 4;
+  int64_t longest = chunkBytes / problem.xBytes;
+  return problem.quantized->blocks > 1 ? std::min(longest, problem.quantized->block / lanes) : longest;
 }
 
 MatmulSchedule::MatmulSchedule(const MatmulProblem &problem, const step::GpuMachine &machine) {
   innerPerStep = stepBytes / problem.xBytes;
   steps = std::max<int64_t>(1, ceilDiv(problem.inner, innerPerStep));
   chooseColumns(problem, machine);
-  weightBytes = panelsPerBlock * panelWidth * innerPerStep * problem.wBytes;
+  panelStepBytes = panelWidth * innerPerStep * problem.wBytes;
+  if (problem.quantized) {
+    panelStepBytes = panelWidth * innerPerStep * problem.quantized->bits / 8;
+    chooseScales(problem);
+  }
+  weightBytes = panelsPerBlock * panelStepBytes;
   chooseBodies(problem, machine);
   chooseHeights(problem, machine);
 }
@@ -64,12 +86,25 @@ void MatmulSchedule::chooseColumns(const MatmulProblem &problem, const step::Gpu
   chunks = ceilDiv(steps, stepsPerChunk);
 }
 
+void MatmulSchedule::chooseScales(const MatmulProblem &problem) {
+  const MatmulProblem::Quantization &quantized = *problem.quantized;
+  stepsPerScale = quantized.blocks == 1 ? steps : std::max<int64_t>(1, quantized.block / innerPerStep);
+  scaleRows = quantized.blocks == 1 ? 1 : std::max<int64_t>(1, innerPerStep / quantized.block);
+  zeroPointOffset = scaleRows * panelsPerBlock * panelWidth * quantized.scaleBytes;
+  scaleSlotBytes = zeroPointOffset + (quantized.hasZeroPoints ? scaleRows * panelsPerBlock * panelWidth : 0);
+  // While a slot is filled, older ones are read by the steps whose copies have landed.
+  int64_t ahead = std::min(mostStages, std::max<int64_t>(2, steps)) - 1;
+  scaleSlots = quantized.blocks == 1 ? 1 : llvm::PowerOf2Ceil(1 + ceilDiv(ahead, stepsPerScale));
+}
+
 void MatmulSchedule::chooseBodies(const MatmulProblem &problem, const step::GpuMachine &machine) {
-  constexpr int64_t reservedPerBlock = 1024, mostStages = 8;
+  constexpr int64_t reservedPerBlock = 1024;
   int64_t share = machine.sharedBytesPerProcessor / blocksPerProcessor - reservedPerBlock;
-  int64_t budget = std::min(machine.sharedBytesPerBlock, share) / 128 * 128;
-  // With chunks the sums take twice the registers.
+  int64_t budget = std::min(machine.sharedBytesPerBlock, share) / 128 * 128 - scaleRingBytes();
+  // With chunks the sums take twice the registers; integers take those of their values, scales and zero points.
   int64_t mostTokens = chunks > 1 && panelsPerBlock == 8 ? 64 : 128;
+  if (problem.quantized)
+    mostTokens /= 2;
   sharedBytes = 0;
   for (int64_t tokens : {8, 16, 32, 64, 128}) {
     if (tokens > mostTokens)
@@ -81,7 +116,8 @@ void MatmulSchedule::chooseBodies(const MatmulProblem &problem, const step::GpuM
     body.panelsPerWarp = panelsPerBlock / body.warpsAcrossColumns;
     body.octetsPerWarp = tokens / octet / body.warpsAcrossTokens;
     body.stages = std::min({mostStages, budget / stageBytes(tokens), std::max<int64_t>(2, steps)});
-    sharedBytes = std::max({sharedBytes, body.stages * stageBytes(tokens), tokens * resultPitch(problem)});
+    sharedBytes =
+        std::max({sharedBytes, scaleRingBytes() + body.stages * stageBytes(tokens), tokens * resultPitch(problem)});
     bodies.push_back(body);
   }
   sharedBytes = llvm::alignTo(sharedBytes, 128);
@@ -93,7 +129,7 @@ static double productsPerCycle(const MatmulProblem &problem, const step::GpuMach
   case MatmulArithmetic::Matrix16:
     return machine.matrixProducts;
   case MatmulArithmetic::Tf32:
-    return machine.matrixProducts / 2.0 / (problem.wBytes == 4 ? 3 : 2);
+    return machine.matrixProducts / 2.0 / (problem.wType.isF32() ? 3 : 2);
   case MatmulArithmetic::Fma:
     return machine.plainProducts;
   }

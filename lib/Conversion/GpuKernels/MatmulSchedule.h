@@ -38,8 +38,24 @@ struct MatmulProblem {
   /// is not stored so.
   int64_t panels, panelsPerResult;
   bool isPacked;
+  /// Of a panel of a packed weight.
+  int64_t panelBytes;
   MatmulArithmetic arithmetic;
+
+  struct Quantization {
+    int64_t bits;
+    /// Terms that share a scale, and how many scales a column has.
+    int64_t block, blocks;
+    mlir::Type scaleType;
+    int64_t scaleBytes;
+    bool hasZeroPoints;
+  };
+  std::optional<Quantization> quantized;
 };
+
+/// Consecutive terms of a sum that a lane takes together from a quantised weight. Four lanes share a run, which has one
+/// scale.
+int64_t quantizedRun(const MatmulProblem &problem);
 
 /// The code for tiles of up to `tokens` rows.
 struct MatmulBody {
@@ -77,10 +93,15 @@ struct MatmulSchedule {
   /// Up to so many rows each chunk is computed by a block of its own.
   int64_t splitRows = 0;
 
-  /// Bytes of one stage in shared memory: the weight, then the rows of x.
-  int64_t weightBytes;
+  /// Bytes of a panel that a step takes, and of one stage in shared memory: the weight, then the rows of x.
+  int64_t panelStepBytes, weightBytes;
   int64_t stageBytes(int64_t tokens) const { return weightBytes + tokens * stepBytes; }
   int64_t sharedBytes;
+
+  /// Scales of a quantised weight lie in a ring in front of the stages. `stepsPerScale` steps share the `scaleRows` rows
+  /// of scales and zero points in a slot.
+  int64_t stepsPerScale = 1, scaleRows = 1, scaleSlots = 0, scaleSlotBytes = 0, zeroPointOffset = 0;
+  int64_t scaleRingBytes() const { return (scaleSlots * scaleSlotBytes + 127) / 128 * 128; }
 
   int64_t resultPanelsPerBlock(const MatmulProblem &problem) const { return panelsPerBlock / problem.panelsPerResult; }
   /// Bytes from one token to the next where results are gathered in shared memory before they are stored. The rest of
@@ -99,7 +120,10 @@ struct MatmulSchedule {
   mlir::Value buildSplit(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rows) const;
 
 private:
+  static constexpr int64_t mostStages = 8;
+
   void chooseColumns(const MatmulProblem &problem, const step::GpuMachine &machine);
+  void chooseScales(const MatmulProblem &problem);
   void chooseBodies(const MatmulProblem &problem, const step::GpuMachine &machine);
   void chooseHeights(const MatmulProblem &problem, const step::GpuMachine &machine);
   double estimateCycles(const MatmulProblem &problem, const step::GpuMachine &machine, int64_t rows,

@@ -25,7 +25,16 @@ Value TileLayout::byte(const GpuBlockBuilder &block, Value row, Value byte) cons
 TileLayout moec::weightLayout(const MatmulProblem &problem, const MatmulSchedule &schedule) {
   if (!problem.isPacked)
     return {schedule.innerPerStep * problem.wBytes};
+  // Two rows of words, so that the words of four runs of terms lie in different banks.
+  if (problem.quantized)
+    return {lineBytes, /*movesPairs=*/true};
   return {MatmulSchedule::panelWidth * problem.wBytes, /*movesPairs=*/problem.wBytes == 4};
+}
+
+TileLayout moec::tokenLayout(const MatmulProblem &problem) {
+  // Halves of chunks are read across four rows.
+  bool readsHalves = problem.quantized && quantizedRun(problem) * problem.xBytes < chunkBytes;
+  return {MatmulSchedule::stepBytes, /*movesPairs=*/readsHalves};
 }
 
 namespace {
@@ -33,18 +42,14 @@ namespace {
 /// Rows of a row-major operand. A thread fills whole chunks, with copies as wide as the alignment of the rows allows.
 class RowCopy : public TileCopy {
 public:
-  RowCopy(const GpuBlockBuilder &block, Value thread, int64_t rows, int64_t inner, Type elementType,
-          int64_t innerPerStep, llvm::function_ref<TileRow(Value)> locate)
-      : block(block), thread(thread) {
-    int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
-    innerBytes = inner * elementBytes;
-    stepBytes = innerPerStep * elementBytes;
+  RowCopy(const GpuBlockBuilder &block, Value thread, int64_t rows, int64_t innerBytes, TileLayout layout,
+          llvm::function_ref<TileRow(Value)> locate)
+      : block(block), thread(thread), innerBytes(innerBytes), stepBytes(layout.rowBytes) {
     copyBytes = innerBytes == 0 ? chunkBytes : std::min<int64_t>(chunkBytes, innerBytes & -innerBytes);
     int64_t chunksPerRow = stepBytes / chunkBytes;
     activeThreads = std::min(threads, rows * chunksPerRow);
     Value chunk = block.rem(thread, chunksPerRow);
     byteInStep = block.mul(chunk, chunkBytes);
-    TileLayout layout{stepBytes};
     for (int64_t first = 0; first < rows; first += threads / chunksPerRow) {
       Value row = block.add(block.div(thread, chunksPerRow), first);
       TileRow found = locate(row);
@@ -110,29 +115,27 @@ public:
             Value weight, Value firstPanel)
       : block(block), problem(problem), schedule(schedule), thread(thread) {
     TileLayout layout = weightLayout(problem, schedule);
-    rowBytes = layout.rowBytes;
-    int64_t runBytes = schedule.innerPerStep * rowBytes, chunks = runBytes / chunkBytes;
-    int64_t chunksPerRow = rowBytes / chunkBytes, panelBytes = problem.inner * rowBytes;
+    runBytes = schedule.panelStepBytes;
+    int64_t chunks = runBytes / chunkBytes, chunksPerRow = layout.rowBytes / chunkBytes;
     activeThreads = std::min(threads, schedule.panelsPerBlock * chunks);
     Value chunk = block.rem(thread, chunks), panelOfThread = block.div(thread, chunks);
-    rowInStep = block.div(chunk, chunksPerRow);
+    byteInRun = block.mul(chunk, chunkBytes);
     Value first = block.add(firstPanel, panelOfThread);
-    Value inPanel = block.toI64(block.mul(chunk, chunkBytes));
-    Value source = block.at(weight, block.add(block.mul(block.toI64(first), panelBytes), inPanel));
-    Value inRun = layout.chunk(block, rowInStep, block.rem(chunk, chunksPerRow));
+    Value source =
+        block.at(weight, block.add(block.mul(block.toI64(first), problem.panelBytes), block.toI64(byteInRun)));
+    Value inRun = layout.chunk(block, block.div(chunk, chunksPerRow), block.rem(chunk, chunksPerRow));
     Value target = block.add(block.mul(panelOfThread, runBytes), inRun);
     for (int64_t panel = 0; panel < schedule.panelsPerBlock; panel += threads / chunks)
-      pieces.push_back({block.at(source, block.i64(panel * panelBytes)), block.add(target, panel * runBytes),
+      pieces.push_back({block.at(source, block.i64(panel * problem.panelBytes)), block.add(target, panel * runBytes),
                         block.add(first, panel)});
   }
 
   void emit(Value step, Value target) const override {
     auto copyAll = [&] {
-      Value firstRow = block.mul(step, schedule.innerPerStep);
-      Value offset = block.toI64(block.mul(firstRow, rowBytes));
+      Value offset = block.mul(step, runBytes);
       for (const Piece &piece : pieces)
-        block.copyAsync(block.at(target, piece.target), block.at(piece.source, offset), chunkBytes,
-                        sourceBytes(piece.panel, firstRow));
+        block.copyAsync(block.at(target, piece.target), block.at(piece.source, block.toI64(offset)), chunkBytes,
+                        sourceBytes(piece.panel, offset));
     };
     if (activeThreads == threads)
       copyAll();
@@ -146,12 +149,12 @@ private:
   };
 
   /// Null where the whole chunk exists in every step.
-  Value sourceBytes(Value panel, Value firstRow) const {
+  Value sourceBytes(Value panel, Value offset) const {
     Value exists;
     if (problem.panels % schedule.panelsPerBlock)
       exists = block.less(panel, problem.panels);
-    if (problem.inner % schedule.innerPerStep) {
-      Value inside = block.less(block.add(firstRow, rowInStep), problem.inner);
+    if (problem.panelBytes % runBytes) {
+      Value inside = block.less(block.add(offset, byteInRun), problem.panelBytes);
       exists = exists ? block.both(exists, inside) : inside;
     }
     return exists ? block.select(exists, block.i32(chunkBytes), block.i32(0)) : Value();
@@ -160,17 +163,17 @@ private:
   GpuBlockBuilder block;
   const MatmulProblem &problem;
   const MatmulSchedule &schedule;
-  Value thread, rowInStep;
-  int64_t activeThreads, rowBytes;
+  Value thread, byteInRun;
+  int64_t activeThreads, runBytes;
   SmallVector<Piece> pieces;
 };
 
 } // namespace
 
-std::unique_ptr<TileCopy> moec::makeRowCopy(const GpuBlockBuilder &block, Value thread, int64_t rows, int64_t inner,
-                                            Type elementType, int64_t innerPerStep,
+std::unique_ptr<TileCopy> moec::makeRowCopy(const GpuBlockBuilder &block, Value thread, int64_t rows,
+                                            int64_t innerBytes, TileLayout layout,
                                             llvm::function_ref<TileRow(Value)> locate) {
-  return std::make_unique<RowCopy>(block, thread, rows, inner, elementType, innerPerStep, locate);
+  return std::make_unique<RowCopy>(block, thread, rows, innerBytes, layout, locate);
 }
 
 std::unique_ptr<TileCopy> moec::makePanelCopy(const GpuBlockBuilder &block, Value thread, const MatmulProblem &problem,

@@ -26,7 +26,7 @@ struct TileLayout {
 };
 
 TileLayout weightLayout(const MatmulProblem &problem, const MatmulSchedule &schedule);
-inline TileLayout tokenLayout() { return {MatmulSchedule::stepBytes}; }
+TileLayout tokenLayout(const MatmulProblem &problem);
 
 /// What the threads of a block copy of one operand, step by step.
 class TileCopy {
@@ -41,9 +41,9 @@ struct TileRow {
   mlir::Value pointer, exists;
 };
 
-/// `rows` rows that `locate` finds, `inner` elements long.
-std::unique_ptr<TileCopy> makeRowCopy(const GpuBlockBuilder &block, mlir::Value thread, int64_t rows, int64_t inner,
-                                      mlir::Type elementType, int64_t innerPerStep,
+/// `rows` rows that `locate` finds, `innerBytes` long, of which a step takes as much as a row of the layout holds.
+std::unique_ptr<TileCopy> makeRowCopy(const GpuBlockBuilder &block, mlir::Value thread, int64_t rows,
+                                      int64_t innerBytes, TileLayout layout,
                                       llvm::function_ref<TileRow(mlir::Value row)> locate);
 
 /// The panels from `firstPanel` on, of the `panels` that begin at `weight`.

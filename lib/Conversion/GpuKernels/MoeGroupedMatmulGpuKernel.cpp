@@ -9,6 +9,7 @@
 
 #include "GpuKernels.h"
 #include "MatmulEpilogue.h"
+#include "ScaleCopy.h"
 
 #include "LoopEmitter.h"
 #include "moec/Dialect/Step/GpuKernelInterface.h"
@@ -35,6 +36,7 @@ private:
   void emitBody(const MatmulBody &body);
   std::unique_ptr<TileCopy> makeTokenCopy(const MatmulBody &body);
   std::unique_ptr<TileCopy> makeWeightCopy();
+  std::unique_ptr<ScaleCopy> makeScaleCopy();
   Values multiplySteps(const MatmulBody &body, const MatmulProducts &products);
   void fillStages(const MatmulBody &body);
   Values multiplyStep(const MatmulBody &body, const MatmulProducts &products, Value step, ValueRange carried);
@@ -46,11 +48,12 @@ private:
   MatmulProblem problem;
   MatmulSchedule schedule;
   MatmulOperands operands;
-  Value thread, blockIndex, rowCount, shared;
+  Value thread, blockIndex, rowCount, shared, stages;
   /// The chunks that this block computes, and the end of their steps.
   Value isSplit, unit, firstChunk, endChunk, endStep;
   GroupedTile tile;
   std::unique_ptr<TileCopy> tokenCopy, weightCopy;
+  std::unique_ptr<ScaleCopy> scaleCopy;
 };
 
 } // namespace
@@ -66,6 +69,8 @@ GroupedMatmulBlock::GroupedMatmulBlock(OpBuilder &builder, Location loc, const s
   operands.order = take(op.getOrder() != nullptr);
   operands.scale = take(op.getScale() != nullptr);
   operands.bias = take(op.getBias() != nullptr);
+  operands.wScales = take(op.getWScales() != nullptr);
+  operands.wZeroPoints = take(op.getWZeroPoints() != nullptr);
   operands.out = block.globalPointer(results[0]);
 
   LoopEmitter emit(builder, loc);
@@ -74,6 +79,7 @@ GroupedMatmulBlock::GroupedMatmulBlock(OpBuilder &builder, Location loc, const s
   thread = block.toI32(context.thread);
   blockIndex = block.toI32(context.block);
   shared = block.sharedPointer(context.shared);
+  stages = block.at(shared, schedule.scaleRingBytes());
 }
 
 void GroupedMatmulBlock::emit() {
@@ -123,7 +129,7 @@ std::unique_ptr<TileCopy> GroupedMatmulBlock::makeTokenCopy(const MatmulBody &bo
     Value offset = block.mul(block.toI64(source), problem.inner * problem.xBytes);
     return TileRow{block.at(operands.x, offset), exists};
   };
-  return makeRowCopy(block, thread, body.tokens, problem.inner, problem.xType, schedule.innerPerStep, locate);
+  return makeRowCopy(block, thread, body.tokens, problem.inner * problem.xBytes, tokenLayout(problem), locate);
 }
 
 std::unique_ptr<TileCopy> GroupedMatmulBlock::makeWeightCopy() {
@@ -141,8 +147,22 @@ std::unique_ptr<TileCopy> GroupedMatmulBlock::makeWeightCopy() {
     Value source = block.select(exists, plainColumn(block, problem, panel, column), block.i32(0));
     return TileRow{block.at(expert, block.mul(block.toI64(source), problem.inner * problem.wBytes)), exists};
   };
-  return makeRowCopy(block, thread, schedule.panelsPerBlock * MatmulSchedule::panelWidth, problem.inner, problem.wType,
-                     schedule.innerPerStep, locate);
+  return makeRowCopy(block, thread, schedule.panelsPerBlock * MatmulSchedule::panelWidth,
+                     problem.inner * problem.wBytes, weightLayout(problem, schedule), locate);
+}
+
+/// Null where the weight has no scales.
+std::unique_ptr<ScaleCopy> GroupedMatmulBlock::makeScaleCopy() {
+  if (!problem.quantized)
+    return nullptr;
+  auto ofExpert = [&](Value operand, int64_t elementBytes) {
+    int64_t bytes = problem.panels * problem.quantized->blocks * MatmulSchedule::panelWidth * elementBytes;
+    return operand ? block.at(operand, block.mul(block.toI64(tile.expert), bytes)) : Value();
+  };
+  return std::make_unique<ScaleCopy>(block, thread, problem, schedule,
+                                     ofExpert(operands.wScales, problem.quantized->scaleBytes),
+                                     ofExpert(operands.wZeroPoints, 1),
+                                     block.mul(tile.columnBlock, schedule.panelsPerBlock));
 }
 
 /// Begins the copies of the first steps, into all stages but the last. The first weights are under way while the block
@@ -150,10 +170,15 @@ std::unique_ptr<TileCopy> GroupedMatmulBlock::makeWeightCopy() {
 void GroupedMatmulBlock::fillStages(const MatmulBody &body) {
   Value firstStep = block.mul(firstChunk, schedule.stepsPerChunk);
   weightCopy = makeWeightCopy();
+  scaleCopy = makeScaleCopy();
   for (int64_t stage = 0; stage + 1 < body.stages; ++stage) {
-    Value step = block.add(firstStep, stage), target = block.at(shared, stage * schedule.stageBytes(body.tokens));
+    Value step = block.add(firstStep, stage), target = block.at(stages, stage * schedule.stageBytes(body.tokens));
     Value exists = block.less(step, endStep);
-    block.ifThen(exists, [&] { weightCopy->emit(step, target); });
+    block.ifThen(exists, [&] {
+      weightCopy->emit(step, target);
+      if (scaleCopy)
+        scaleCopy->emit(step, shared, /*isFirst=*/stage == 0);
+    });
     if (stage == 0)
       tokenCopy = makeTokenCopy(body);
     block.ifThen(exists, [&] { tokenCopy->emit(step, block.at(target, schedule.weightBytes)); });
@@ -171,13 +196,18 @@ Values GroupedMatmulBlock::multiplyStep(const MatmulBody &body, const MatmulProd
   block.barrier();
   Value next = block.add(step, body.stages - 1);
   block.ifThen(block.less(next, endStep), [&] {
-    Value target = block.at(shared, freeOffset);
+    Value target = block.at(stages, freeOffset);
     weightCopy->emit(next, target);
+    if (scaleCopy)
+      scaleCopy->emit(next, shared, /*isFirst=*/false);
     tokenCopy->emit(next, block.at(target, schedule.weightBytes));
   });
   block.commitCopies();
-  Value stage = block.at(shared, readOffset);
-  Values sums = products.multiply(stage, block.at(stage, schedule.weightBytes), carried.drop_front(2));
+  Value stage = block.at(stages, readOffset);
+  StepTiles tiles = {stage, block.at(stage, schedule.weightBytes), Value()};
+  if (scaleCopy)
+    tiles.scales = ScaleCopy::slot(block, schedule, step, shared);
+  Values sums = products.multiply(tiles, carried.drop_front(2));
   auto advance = [&](Value offset) {
     Value isLast = block.equal(offset, (body.stages - 1) * stageBytes);
     return block.select(isLast, block.i32(0), block.add(offset, stageBytes));
@@ -306,7 +336,8 @@ struct GroupedMatmulGpuKernel : step::GpuKernelOpInterface::ExternalModel<Groupe
 
   std::optional<step::GpuLaunchShape> getLaunchShape(Operation *op, const step::GpuMachine &machine) const {
     auto matmul = cast<GroupedMatmulOp>(op);
-    for (Value operand : {matmul.getX(), matmul.getW(), matmul.getBias()})
+    for (Value operand :
+         {matmul.getX(), matmul.getQuantized() ? matmul.getWScales() : matmul.getW(), matmul.getBias()})
       if (operand && !isComputed(cast<ShapedType>(operand.getType()).getElementType()))
         return std::nullopt;
     MatmulSchedule schedule(MatmulProblem(matmul), machine);

@@ -23,7 +23,7 @@ struct GroupedMatmulTask {
   MatmulGrid grid;
   moe::ActivationAttr activation;
   /// Null where the op lacks the operand.
-  mlir::Value x, w, offsets, order, scale, bias, out;
+  mlir::Value x, w, offsets, order, scale, bias, wScales, wZeroPoints, out;
   /// The terms of each sum.
   int64_t inner;
 

@@ -28,13 +28,15 @@ GroupedMatmulTask::GroupedMatmulTask(LoopEmitter &emit, const step::KernelContex
   order = take(op.getOrder() != nullptr);
   scale = take(op.getScale() != nullptr);
   bias = take(op.getBias() != nullptr);
-  inner = cast<MemRefType>(w.getType()).getDimSize(2);
+  wScales = take(op.getWScales() != nullptr);
+  wZeroPoints = take(op.getWZeroPoints() != nullptr);
+  inner = op.getInner();
 }
 
 MatmulGrid moec::matmulGrid(GroupedMatmulOp op) {
   auto type = cast<ShapedType>(op.getW().getType());
   int64_t panels = op.isPacked() ? type.getDimSize(1) : (type.getDimSize(1) + panelWidth - 1) / panelWidth;
-  return MatmulGrid(panels, type.getDimSize(2));
+  return MatmulGrid(panels, op.getInner());
 }
 
 std::pair<Value, Value> GroupedMatmulTask::groupBounds(Value expert) {
@@ -115,7 +117,7 @@ struct GroupedMatmulKernel : step::KernelOpInterface::ExternalModel<GroupedMatmu
   Value buildWork(Operation *op, OpBuilder &builder, Location loc) const {
     auto matmul = cast<GroupedMatmulOp>(op);
     LoopEmitter emit(builder, loc);
-    int64_t inner = cast<ShapedType>(matmul.getW().getType()).getDimSize(2);
+    int64_t inner = matmul.getInner();
     return emit.mul(rowCount(matmul, emit), 2 * static_cast<int64_t>(matmul.getColumns()) * inner);
   }
 
@@ -124,7 +126,7 @@ struct GroupedMatmulKernel : step::KernelOpInterface::ExternalModel<GroupedMatmu
     if (!matmul.isPacked())
       return Value();
     MatmulGrid grid = matmulGrid(matmul);
-    int64_t inner = cast<ShapedType>(matmul.getW().getType()).getDimSize(2);
+    int64_t inner = matmul.getInner();
     return arith::ConstantIndexOp::create(builder, loc, grid.packedBytes(inner) + grid.tileBytes());
   }
 
@@ -153,6 +155,12 @@ struct GroupedMatmulKernel : step::KernelOpInterface::ExternalModel<GroupedMatmu
     auto bytesOf = [](ShapedType shaped) { return llvm::divideCeil(shaped.getElementTypeBitWidth(), 8); };
     int64_t columns = matmul.isPacked() ? type.getDimSize(1) * panelWidth : type.getDimSize(1);
     add(matmul.getWMutable(), columns, type.getDimSize(2) * bytesOf(type));
+    // Scales and zero points of a panel lie together, as its terms do.
+    for (MutableOperandRange operand : {matmul.getWScalesMutable(), matmul.getWZeroPointsMutable()})
+      if (!operand.empty()) {
+        auto shaped = cast<ShapedType>(operand[0].get().getType());
+        add(operand[0], columns, shaped.getDimSize(2) * bytesOf(shaped));
+      }
     if (matmul.getBias()) {
       auto bias = cast<ShapedType>(matmul.getBias().getType());
       add(matmul.getBiasMutable()[0], bias.getDimSize(1), bytesOf(bias));

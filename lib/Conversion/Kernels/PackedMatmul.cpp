@@ -41,6 +41,7 @@ private:
   void emitPanels(Value panelBegin, Value panelEnd);
   void emitRowBlock(const RowBlock &block, Value panelBegin, Value panelEnd);
   void emitMicroKernel(int64_t rows, int64_t panels, const RowBlock &block, Value panel, Value tileColumn);
+  Value loadWeights(Value panel, Value k);
   void prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Value k, Value fetched);
   void emitEpilogue(const RowBlock &block, Value panelBegin, Value panelEnd);
   void emitResultVector(Value tileRow, Value place, Value tileColumn, Value unit, Value mask);
@@ -116,6 +117,31 @@ void PackedMatmul::prefetchWeights(Value panel, ArrayRef<Value> tilePanels, Valu
   }
 }
 
+/// The weights of a panel for one term.
+Value PackedMatmul::loadWeights(Value panel, Value k) {
+  Value zero = emit.index(0);
+  if (!task.op.getQuantized())
+    return emit.loadReals(task.w, {task.expert, panel, k, zero}, panelWidth);
+  QuantizationAttr quantized = *task.op.getQuantized();
+  int64_t bits = quantized.getBits(), perWord = quantized.getValuesPerWord();
+  auto wordType = VectorType::get(panelWidth, emit.builder.getI32Type());
+  auto splat = [&](Value scalar) { return emit.make<vector::BroadcastOp>(wordType, emit.toI32(scalar)); };
+  Value words = emit.make<vector::LoadOp>(wordType, task.w, ValueRange{task.expert, panel, emit.div(k, perWord), zero});
+  Value inWord = emit.rem(k, perWord);
+  Value shift = emit.add(emit.mul(emit.div(inWord, 2), bits), emit.mul(emit.rem(inWord, 2), 16));
+  Value values = emit.make<arith::ShRUIOp>(words, splat(shift));
+  values = emit.make<arith::AndIOp>(values, splat(emit.index((int64_t(1) << bits) - 1)));
+  Value block = quantized.getBlock() ? emit.div(k, quantized.getBlock()) : zero;
+  SmallVector<Value> at = {task.expert, panel, block, zero};
+  Value zeroPoints = splat(emit.index(int64_t(1) << (bits - 1)));
+  if (task.wZeroPoints) {
+    auto byteType = VectorType::get(panelWidth, emit.builder.getI8Type());
+    zeroPoints = emit.make<arith::ExtUIOp>(wordType, emit.make<vector::LoadOp>(byteType, task.wZeroPoints, at));
+  }
+  Value difference = emit.make<arith::SIToFPOp>(vectorType, emit.make<arith::SubIOp>(values, zeroPoints));
+  return emit.make<arith::MulFOp>(difference, emit.loadReals(task.wScales, at, panelWidth));
+}
+
 void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, const RowBlock &block, Value panel,
                                    Value tileColumn) {
   // At the edge of the weight a tile repeats the last panel; the epilogue skips what lies beyond.
@@ -131,9 +157,10 @@ void PackedMatmul::emitMicroKernel(int64_t rows, int64_t tilePanels, const RowBl
   initial.push_back(block.fetchBegin);
   auto multiplyAdd = [&](Value k, ValueRange sums) {
     SmallVector<Value> next, weights;
-    prefetchWeights(panel, panelAt, k, sums.back());
+    if (!task.op.getQuantized())
+      prefetchWeights(panel, panelAt, k, sums.back());
     for (Value at : panelAt)
-      weights.push_back(emit.loadReals(task.w, {task.expert, at, k, emit.index(0)}, panelWidth));
+      weights.push_back(loadWeights(at, k));
     for (int64_t i = 0; i < rows; ++i) {
       Value value = emit.make<vector::BroadcastOp>(vectorType, emit.load(packed, {rowAt[i], k}));
       for (int64_t j = 0; j < tilePanels; ++j)

@@ -74,12 +74,14 @@ LogicalResult ExpertsOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShap
 static LogicalResult verifyProduct(GroupedMatmulOp op) {
   ShapeChecks c1(op, "C1");
   if (failed(c1.rank("x", op.getX(), 2)) || failed(c1.floatElements("x", op.getX())) ||
-      failed(c1.staticShape("w", op.getW())) || failed(c1.floatElements("w", op.getW())))
+      failed(c1.staticShape("w", op.getW())) || (!op.getQuantized() && failed(c1.floatElements("w", op.getW()))))
     return failure();
   RankedTensorType w = tensorType(op.getW());
   if (w.getRank() != 3 && w.getRank() != 4)
     return emitBreach(op, "C1") << "expected w of rank 3, or 4 if packed, found rank " << w.getRank();
   int64_t inner = tensorType(op.getX()).getDimSize(1);
+  if (op.getQuantized() && ShapedType::isStatic(inner))
+    inner = llvm::divideCeil(inner, op.getQuantized()->getValuesPerWord());
   SmallVector<int64_t> shape = {w.getDimSize(0), w.getDimSize(1), inner};
   if (op.isPacked())
     shape.push_back(16);
@@ -141,8 +143,28 @@ static LogicalResult verifyGrouping(GroupedMatmulOp op) {
                  failed(c4.floatElements("bias", op.getBias())));
 }
 
+// C7: scales and zero points of a quantised weight.
+static LogicalResult verifyQuantization(GroupedMatmulOp op) {
+  ShapeChecks c7(op, "C7");
+  std::optional<QuantizationAttr> quantized = op.getQuantized();
+  if (!quantized) {
+    if (op.getWScales() || op.getWZeroPoints())
+      return emitBreach(op, "C7") << "expected `quantized` with scales or zero points";
+    return success();
+  }
+  RankedTensorType w = tensorType(op.getW());
+  int64_t inner = tensorType(op.getX()).getDimSize(1);
+  if (!op.isPacked() || !w.getElementType().isInteger(32) || ShapedType::isDynamic(inner) || !op.getWScales())
+    return emitBreach(op, "C7") << "expected packed words, a static extent of x and scales, found w of type " << w;
+  SmallVector<int64_t> shape = {w.getDimSize(0), w.getDimSize(1), quantized->getBlockCount(inner), 16};
+  if (failed(c7.shape("w_scales", op.getWScales(), shape)) || failed(c7.floatElements("w_scales", op.getWScales())))
+    return failure();
+  return failure(op.getWZeroPoints() && (failed(c7.shape("w_zero_points", op.getWZeroPoints(), shape)) ||
+                                         failed(c7.byteElements("w_zero_points", op.getWZeroPoints()))));
+}
+
 LogicalResult GroupedMatmulOp::verify() {
-  if (failed(verifyProduct(*this)) || failed(verifyGrouping(*this)))
+  if (failed(verifyProduct(*this)) || failed(verifyGrouping(*this)) || failed(verifyQuantization(*this)))
     return failure();
   ShapeChecks c6(*this, "C6");
   int64_t rows = tensorType(getOrder() ? getOrder() : getX()).getDimSize(0);

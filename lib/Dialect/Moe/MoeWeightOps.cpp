@@ -43,9 +43,10 @@ static LogicalResult verifyExpression(WeightOp op) {
     return emitBreach(op, "C4") << "expected an expression of one block";
   Block &block = region.front();
   for (Operation &nested : block) {
-    bool known = isa<LoadWeightOp, PackPanelsOp, DequantizeOp, YieldOp, onnx::ConstantOp, arith::ConstantOp,
-                     tensor::ExtractSliceOp, tensor::ConcatOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-                     tensor::EmptyOp, linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(nested);
+    bool known =
+        isa<LoadWeightOp, PackPanelsOp, DequantizeOp, UnpackValuesOp, PackWordsOp, YieldOp, onnx::ConstantOp,
+            arith::ConstantOp, tensor::ExtractSliceOp, tensor::ConcatOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+            tensor::EmptyOp, linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(nested);
     if (!known)
       return emitBreach(op, "C4") << "expected an op of weight expressions, found '" << nested.getName() << "'";
   }
@@ -131,4 +132,35 @@ LogicalResult DequantizeOp::verify() {
   SmallVector<int64_t> shape = rows;
   shape.push_back(inner);
   return failure(failed(c2.shape("the result", getOut(), shape)) || failed(c2.floatElements("the result", getOut())));
+}
+
+//===----------------------------------------------------------------------===//
+// UnpackValuesOp and PackWordsOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult UnpackValuesOp::verify() {
+  ShapeChecks c1(*this, "C1"), c2(*this, "C2");
+  int64_t bits = getBits();
+  if (bits != 2 && bits != 4 && bits != 8)
+    return emitBreach(*this, "C1") << "expected 2, 4 or 8 bits, found " << bits;
+  if (failed(c1.rankAtLeast("q", getQ(), 1)) || failed(c1.staticShape("q", getQ())) ||
+      failed(c1.byteElements("q", getQ())))
+    return failure();
+  SmallVector<int64_t> shape(tensorType(getQ()).getShape());
+  shape.back() *= 8 / bits;
+  return failure(failed(c2.shape("the result", getValues(), shape)) ||
+                 failed(c2.elementType("the result", getValues(), tensorType(getQ()).getElementType())));
+}
+
+LogicalResult PackWordsOp::verify() {
+  ShapeChecks c1(*this, "C1"), c2(*this, "C2");
+  int64_t bits = getBits();
+  if (bits != 4 && bits != 8)
+    return emitBreach(*this, "C1") << "expected 4 or 8 bits, found " << bits;
+  if (failed(c1.rankAtLeast("values", getValues(), 1)) || failed(c1.staticShape("values", getValues())) ||
+      failed(c1.byteElements("values", getValues())))
+    return failure();
+  SmallVector<int64_t> shape(tensorType(getValues()).getShape());
+  shape.back() = llvm::divideCeil(shape.back() * bits, 32);
+  return failure(failed(c2.shape("the result", getWords(), shape)) || failed(c2.i32Elements("the result", getWords())));
 }

@@ -136,3 +136,46 @@ func.func @combined(%y: tensor<6x4xf32>, %i: tensor<6xi32>) {
   %0 = moe.combine %y inverse %i slots 2 : (tensor<6x4xf32>, tensor<6xi32>) -> tensor<3x5xf32>
   return
 }
+// -----
+func.func @unquantized(%x: tensor<?x8xf32>, %w: tensor<1x1x8x16xf32>, %s: tensor<1x1x1x16xf32>) {
+  // expected-error @+1 {{C7: expected `quantized` with scales or zero points}}
+  %0 = moe.grouped_matmul %x by %w w_scales %s columns 16 activation(<kind = identity>)
+    : (tensor<?x8xf32>, tensor<1x1x8x16xf32>, tensor<1x1x1x16xf32>) -> tensor<?x16xf32>
+  return
+}
+// -----
+func.func @no_words(%x: tensor<?x8xf32>, %w: tensor<1x16x8xf32>) {
+  // expected-error @+1 {{C1: expected w of shape [1, 16, 1], found [1, 16, 8]}}
+  %0 = moe.grouped_matmul %x by %w quantized(<bits = 4>) columns 16 activation(<kind = identity>)
+    : (tensor<?x8xf32>, tensor<1x16x8xf32>) -> tensor<?x16xf32>
+  return
+}
+// -----
+func.func @no_scales(%x: tensor<?x8xf32>, %w: tensor<1x1x1x16xi32>) {
+  // expected-error @+1 {{C7: expected packed words, a static extent of x and scales, found w of type 'tensor<1x1x1x16xi32>'}}
+  %0 = moe.grouped_matmul %x by %w quantized(<bits = 4>) columns 16 activation(<kind = identity>)
+    : (tensor<?x8xf32>, tensor<1x1x1x16xi32>) -> tensor<?x16xf32>
+  return
+}
+// -----
+func.func @scales_per_block(%x: tensor<?x40xf32>, %w: tensor<1x1x5x16xi32>, %s: tensor<1x1x1x16xf32>) {
+  // expected-error @+1 {{C7: expected w_scales of shape [1, 1, 2, 16], found [1, 1, 1, 16]}}
+  %0 = moe.grouped_matmul %x by %w w_scales %s quantized(<bits = 4, block = 32>) columns 16
+    activation(<kind = identity>) : (tensor<?x40xf32>, tensor<1x1x5x16xi32>, tensor<1x1x1x16xf32>) -> tensor<?x16xf32>
+  return
+}
+// -----
+func.func @zero_points(%x: tensor<?x8xf32>, %w: tensor<1x1x1x16xi32>, %s: tensor<1x1x1x16xf32>,
+                       %z: tensor<1x1x2x16xi8>) {
+  // expected-error @+1 {{C7: expected w_zero_points of shape [1, 1, 1, 16], found [1, 1, 2, 16]}}
+  %0 = moe.grouped_matmul %x by %w w_scales %s w_zero_points %z quantized(<bits = 4>) columns 16
+    activation(<kind = identity>)
+    : (tensor<?x8xf32>, tensor<1x1x1x16xi32>, tensor<1x1x1x16xf32>, tensor<1x1x2x16xi8>) -> tensor<?x16xf32>
+  return
+}
+// -----
+// expected-error @+1 {{expected 4 or 8 bits, found 2}}
+func.func private @bits() attributes {q = #moe.quantization<bits = 2>}
+// -----
+// expected-error @+1 {{expected a block of 0, 16 or a multiple of 32 values, found 24}}
+func.func private @block() attributes {q = #moe.quantization<bits = 4, block = 24>}

@@ -120,3 +120,27 @@ func.func @dequantized(%q: tensor<2x8xui8>, %s: tensor<2xf32>) {
   %0 = moe.dequantize %q scales %s bits 2 block 0 : (tensor<2x8xui8>, tensor<2xf32>) -> tensor<2x8xf32>
   return
 }
+// -----
+func.func @unpacked(%q: tensor<2x8xui8>) {
+  // expected-error @+1 {{C2: expected the result of shape [2, 16], found [2, 8]}}
+  %0 = moe.unpack_values %q bits 4 : (tensor<2x8xui8>) -> tensor<2x8xui8>
+  return
+}
+// -----
+func.func @unpacked_bits(%q: tensor<2x8xui8>) {
+  // expected-error @+1 {{C1: expected 2, 4 or 8 bits, found 3}}
+  %0 = moe.unpack_values %q bits 3 : (tensor<2x8xui8>) -> tensor<2x8xui8>
+  return
+}
+// -----
+func.func @words(%v: tensor<2x9xui8>) {
+  // expected-error @+1 {{C2: expected the result of shape [2, 2], found [2, 1]}}
+  %0 = moe.pack_words %v bits 4 : (tensor<2x9xui8>) -> tensor<2x1xi32>
+  return
+}
+// -----
+func.func @word_bits(%v: tensor<2x9xui8>) {
+  // expected-error @+1 {{C1: expected 4 or 8 bits, found 2}}
+  %0 = moe.pack_words %v bits 2 : (tensor<2x9xui8>) -> tensor<2x1xi32>
+  return
+}

@@ -93,6 +93,24 @@ def Moe_ActivationAttr : Moe_Attr<"Activation", "activation"> {
   }];
 }
 
+def Moe_QuantizationAttr : Moe_Attr<"Quantization", "quantization"> {
+  let summary = "the integers of a stored weight";
+  let description = [{
+    The weight is 32-bit words of 32 / `bits` consecutive values of a column. Value i of a word is its bits from
+    bits * (i / 2) + 16 * (i % 2) on: even values in the low half, odd ones in the high half, so that neighbours are the
+    halves of a register after one shift and mask. Values of `block` consecutive terms share a scale and a zero point;
+    0 means one for the column.
+  }];
+  let parameters = (ins "int64_t":$bits, DefaultValuedParameter<"int64_t", "0">:$block);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getValuesPerWord() const { return 32 / getBits(); }
+    /// Scales of a column of `inner` terms.
+    int64_t getBlockCount(int64_t inner) const { return getBlock() == 0 ? 1 : ::llvm::divideCeil(inner, getBlock()); }
+  }];
+}
+
 def Moe_WeightOnAttr : EnumAttr<Moe_Dialect, Moe_WeightOn, "weight_on"> {
   let assemblyFormat = "`<` $value `>`";
 }

@@ -47,7 +47,7 @@ def Moe_GroupedMatmulOp : Moe_Op<"grouped_matmul", [Pure, AttrSizedOperandSegmen
     scale[order[p]] (counted over both dimensions). Without `offsets` there is one group of all rows: a dense matrix
     product. Places that belong to no expert hold unspecified values.
     - C1: x is tensor<MxK'>; w is static, tensor<ExNxK'> or, packed (rank 4), tensor<ExPxK'x16> with P panels; both are
-      float.
+      float, or w is `quantized`.
     - C2: `columns` is the number N of columns of the product before the activation; without packing it equals w's
       second extent, with packing ceil(N/16) = P, but with layout panels N is even and P = 2 ceil(N/32).
     - C3: offsets is tensor<(E+1)xi32>; E = 1 without it. order is tensor<Rxi32> and needs offsets; scale is
@@ -57,18 +57,34 @@ def Moe_GroupedMatmulOp : Moe_Op<"grouped_matmul", [Pure, AttrSizedOperandSegmen
       N is even. With panels, panel 2i holds 16 gate columns and panel 2i+1 the linear columns.
     - C6: the result is tensor<RxN>, or tensor<RxN/2> if the activation is gated, with R the extent of order, or of x
       without it; its element type is x's.
+    - C7: with `quantized` K' is static and w is tensor<ExPxWx16xi32> with W = ceil(K' * bits / 32); an element is
+      (value - zero point) * scale. w_scales is tensor<ExPxBx16> and float, with B blocks in K'; w_zero_points has
+      that shape and elements of 8 bits, unsigned, and is 2^(bits-1) if not given. Without `quantized` there is neither.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, Optional<AnyRankedTensor>:$offsets,
       Optional<AnyRankedTensor>:$order, Optional<AnyRankedTensor>:$scale, Optional<AnyRankedTensor>:$bias,
-      I64Attr:$columns, DefaultValuedAttr<I64Attr, "1">:$rows_per_token, Moe_ActivationAttr:$activation,
-      OptionalAttr<StrAttr>:$label);
+      Optional<AnyRankedTensor>:$w_scales, Optional<AnyRankedTensor>:$w_zero_points, I64Attr:$columns,
+      DefaultValuedAttr<I64Attr, "1">:$rows_per_token, Moe_ActivationAttr:$activation,
+      OptionalAttr<Moe_QuantizationAttr>:$quantized, OptionalAttr<StrAttr>:$label);
   let results = (outs AnyRankedTensor:$out);
   let assemblyFormat = [{
-    $x `by` $w (`offsets` $offsets^)? (`order` $order^)? (`scale` $scale^)? (`bias` $bias^)? `columns` $columns
+    $x `by` $w (`offsets` $offsets^)? (`order` $order^)? (`scale` $scale^)? (`bias` $bias^)?
+    (`w_scales` $w_scales^)? (`w_zero_points` $w_zero_points^)? (`quantized` `(` $quantized^ `)`)? `columns` $columns
     `activation` `(` $activation `)` attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
+  let builders = [OpBuilder<(ins "::mlir::Type":$out, "::mlir::Value":$x, "::mlir::Value":$w, "::mlir::Value":$offsets,
+      "::mlir::Value":$order, "::mlir::Value":$scale, "::mlir::Value":$bias, "int64_t":$columns,
+      "int64_t":$rows_per_token, "ActivationAttr":$activation, "::mlir::StringAttr":$label), [{
+    build($_builder, $_state, out, x, w, offsets, order, scale, bias, /*w_scales=*/{}, /*w_zero_points=*/{}, columns,
+          rows_per_token, activation, /*quantized=*/{}, label);
+  }]>];
   let extraClassDeclaration = [{
+    /// The terms of each sum.
+    int64_t getInner() {
+      return ::llvm::cast<::mlir::ShapedType>((getQuantized() ? getX() : getW()).getType())
+          .getDimSize(getQuantized() ? 1 : 2);
+    }
     /// The columns of the result: `columns`, halved by a gated activation.
     int64_t getResultColumns() { return getActivation().isGated() ? getColumns() / 2 : getColumns(); }
     bool isPacked() { return ::llvm::cast<::mlir::ShapedType>(getW().getType()).getRank() == 4; }

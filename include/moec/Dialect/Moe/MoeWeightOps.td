@@ -19,7 +19,7 @@ def Moe_WeightOp : Moe_Op<"weight", [Symbol, IsolatedFromAbove, NoRegionArgument
     - C2: exactly one of source and region is given; a source is one of those above.
     - C3: a #moe.file source has as many bytes as the type; elements have the type.
     - C4: the region holds only moe.load_weight and the ops of WeightExpression (moe.pack_panels, moe.dequantize,
-      tensor.extract_slice, tensor.concat, tensor.collapse_shape, tensor.expand_shape, linalg.transpose with a
+      moe.unpack_values, moe.pack_words, tensor.extract_slice, tensor.concat, tensor.collapse_shape, tensor.expand_shape, linalg.transpose with a
       tensor.empty, arith.extf, arith.truncf, arith.constant, onnx.constant) and ends in moe.yield of the type.
     ```mlir
     moe.weight @w : tensor<8x64x32xf32> source(#moe.file<"model.onnx", 4096, 65536>)
@@ -77,6 +77,32 @@ def Moe_DequantizeOp : Moe_Op<"dequantize", [Pure]> {
     $q `scales` $scales (`zero_points` $zero_points^)? `bits` $bits `block` $block attr-dict `:`
     functional-type(operands, results)
   }];
+  let hasVerifier = 1;
+}
+
+def Moe_UnpackValuesOp : Moe_Op<"unpack_values", [Pure]> {
+  let summary = "values of a few bits as bytes";
+  let description = [{
+    `[..., C]` bytes, each of 8/bits values, lowest bits first, -> `[..., C*8/bits]` bytes of one value each.
+    - C1: bits is 2, 4 or 8; q is static and has 8-bit elements.
+    - C2: the result has the shape above and q's element type.
+  }];
+  let arguments = (ins AnyRankedTensor:$q, I64Attr:$bits);
+  let results = (outs AnyRankedTensor:$values);
+  let assemblyFormat = "$q `bits` $bits attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Moe_PackWordsOp : Moe_Op<"pack_words", [Pure]> {
+  let summary = "bytes of one value each as the words of a quantised weight";
+  let description = [{
+    `[..., K]` bytes -> `[..., ceil(K*bits/32)]` words in the order of #moe.quantization, missing values 0.
+    - C1: bits is 4 or 8; values is static and has 8-bit elements.
+    - C2: the result has the shape above and elements i32.
+  }];
+  let arguments = (ins AnyRankedTensor:$values, I64Attr:$bits);
+  let results = (outs AnyRankedTensor:$words);
+  let assemblyFormat = "$values `bits` $bits attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 
