@@ -21,7 +21,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "GraphPatterns.h"
+#include "LayerMatcher.h"
 #include "RoutedExperts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -50,7 +50,7 @@ struct Replacement {
 };
 
 /// Matches and rewrites the layer that ends in one product.
-class GatheredLayer {
+class GatheredLayer : public LayerMatcher {
 public:
   GatheredLayer(const ExpertProduct &down, Value ids, RowSpace space, const SymbolicShapes &shapes,
                 llvm::SmallDenseSet<Operation *> products, WeightBuilder &weights)
@@ -61,14 +61,8 @@ public:
   LogicalResult match();
   bool hasGates() const { return region.gates() != nullptr; }
   void rewrite();
-  StringRef reason() const { return why; }
 
 private:
-  LogicalResult miss(const Twine &text) {
-    if (why.empty())
-      why = text.str();
-    return failure();
-  }
   LogicalResult matchCombine(const RoutedValue &product);
   LogicalResult stepCombine(onnx::NodeOp user, Layout &layout);
   LogicalResult stepReplace(onnx::NodeOp where, Layout &layout);
@@ -85,7 +79,6 @@ private:
   const SymbolicShapes &shapes;
   WeightBuilder &weights;
   RoutedRegion region;
-  std::string why;
 
   RoutedSource downSource;
   Value downBias, tokens;
@@ -355,10 +348,7 @@ void GatheredLayer::rewrite() {
 namespace {
 struct RaiseGatheredExperts : moec::impl::RaiseGatheredExpertsBase<RaiseGatheredExperts> {
   void runOnOperation() override {
-    WeightBuilder weights(getOperation());
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      raiseIn(function, weights);
-    eraseUnusedNodes(getOperation());
+    raiseLayers(getOperation(), [&](func::FuncOp function, WeightBuilder &weights) { raiseIn(function, weights); });
   }
 
   void raiseIn(func::FuncOp function, WeightBuilder &weights) {

@@ -22,6 +22,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GroupedProducts.h"
+#include "LayerMatcher.h"
 #include "RoutedExperts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -41,7 +42,7 @@ using namespace moec::raise;
 namespace {
 
 /// Matches and rewrites the layer that ends in one grouped product.
-class GroupedLayer {
+class GroupedLayer : public LayerMatcher {
 public:
   GroupedLayer(const GroupedProduct &down, const SortedTokens &sorted, RoutedRegion region,
                const SymbolicShapes &shapes, WeightBuilder &weights)
@@ -49,14 +50,8 @@ public:
 
   LogicalResult match();
   void rewrite();
-  StringRef reason() const { return why; }
 
 private:
-  LogicalResult miss(const Twine &text) {
-    if (why.empty())
-      why = text.str();
-    return failure();
-  }
   LogicalResult matchCombine();
   LogicalResult stepSorted(onnx::NodeOp user);
   LogicalResult matchActivation();
@@ -68,7 +63,6 @@ private:
   RoutedRegion region;
   const SymbolicShapes &shapes;
   WeightBuilder &weights;
-  std::string why;
 
   RoutedSource downSource;
   Value downBias, gates;
@@ -204,10 +198,7 @@ void GroupedLayer::rewrite() {
 namespace {
 struct RaiseGroupedExperts : moec::impl::RaiseGroupedExpertsBase<RaiseGroupedExperts> {
   void runOnOperation() override {
-    WeightBuilder weights(getOperation());
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      raiseIn(function, weights);
-    eraseUnusedNodes(getOperation());
+    raiseLayers(getOperation(), [&](func::FuncOp function, WeightBuilder &weights) { raiseIn(function, weights); });
   }
 
   static void leave(onnx::NodeOp concat, const Twine &why) {

@@ -24,6 +24,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ExpertGates.h"
+#include "LayerMatcher.h"
 #include "RoutedExperts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -45,21 +46,15 @@ namespace {
 using StackedProducts = llvm::MapVector<Operation *, StackedProduct>;
 
 /// Matches and rewrites the layer that ends in one product.
-class StackedLayer {
+class StackedLayer : public LayerMatcher {
 public:
   StackedLayer(const StackedProduct &down, const StackedProducts &products, bool sharesTokens,
                const SymbolicShapes &shapes, WeightBuilder &weights);
 
   LogicalResult match();
   void rewrite();
-  StringRef reason() const { return why; }
 
 private:
-  LogicalResult miss(const Twine &text) {
-    if (why.empty())
-      why = text.str();
-    return failure();
-  }
   LogicalResult matchOutputs(const RoutedValue &product);
   LogicalResult stepOutputs(onnx::NodeOp user, Layout &layout);
   LogicalResult stepSum(onnx::NodeOp user, Layout &layout);
@@ -77,7 +72,6 @@ private:
   const SymbolicShapes &shapes;
   WeightBuilder &weights;
   RoutedRegion region;
-  std::string why;
 
   RoutedSource downSource;
   Value downBias, tokens, result;
@@ -357,10 +351,7 @@ void StackedLayer::rewrite() {
 namespace {
 struct RaiseStackedExperts : moec::impl::RaiseStackedExpertsBase<RaiseStackedExperts> {
   void runOnOperation() override {
-    WeightBuilder weights(getOperation());
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      raiseIn(function, weights);
-    eraseUnusedNodes(getOperation());
+    raiseLayers(getOperation(), [&](func::FuncOp function, WeightBuilder &weights) { raiseIn(function, weights); });
   }
 
   void raiseIn(func::FuncOp function, WeightBuilder &weights) {

@@ -28,6 +28,7 @@
 #include "ExpertGates.h"
 #include "ExpertTerms.h"
 #include "GroupedProducts.h"
+#include "LayerMatcher.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -56,7 +57,7 @@ struct MatchedTerm {
 };
 
 /// Matches and rewrites one sum.
-class SummedLayer {
+class SummedLayer : public LayerMatcher {
 public:
   SummedLayer(ExpertSum sum, const SymbolicShapes &shapes, WeightBuilder &weights)
       : sum(std::move(sum)), shapes(shapes), weights(weights) {}
@@ -64,14 +65,8 @@ public:
   /// Failure without a reason: not a sum of experts.
   LogicalResult match();
   LogicalResult rewrite();
-  StringRef reason() const { return why; }
 
 private:
-  LogicalResult miss(const Twine &text) {
-    if (why.empty())
-      why = text.str();
-    return failure();
-  }
   /// Without a reason if the summand does not resemble a gated expert.
   std::optional<MatchedTerm> matchTerm(const ExpertTerm &term, std::string &reason) const;
   LogicalResult matchTarget();
@@ -80,7 +75,6 @@ private:
   ExpertSum sum;
   const SymbolicShapes &shapes;
   WeightBuilder &weights;
-  std::string why;
 
   /// By expert.
   SmallVector<MatchedTerm, 0> experts;
@@ -270,10 +264,7 @@ LogicalResult SummedLayer::rewrite() {
 namespace {
 struct RaiseSummedExperts : moec::impl::RaiseSummedExpertsBase<RaiseSummedExperts> {
   void runOnOperation() override {
-    WeightBuilder weights(getOperation());
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      raiseIn(function, weights);
-    eraseUnusedNodes(getOperation());
+    raiseLayers(getOperation(), [&](func::FuncOp function, WeightBuilder &weights) { raiseIn(function, weights); });
   }
 
   void raiseIn(func::FuncOp function, WeightBuilder &weights) {
