@@ -110,6 +110,7 @@ void GpuOpTest::expectAssembles(const GpuKernelRunner &runner) {
   AssemblerReport report = runner.assemble("sm_80");
   EXPECT_TRUE(report.assembled) << report.log;
   EXPECT_EQ(report.spillBytes, 0);
+  RecordProperty("registers", std::to_string(report.registers));
   for (const char *chip : {"sm_90", "sm_100"})
     EXPECT_TRUE(runner.assemble(chip).assembled) << chip;
 }

@@ -50,7 +50,8 @@ struct GroupSchedule {
   int64_t warps() const { return threads / warpLanes; }
   // What each warp has counted of each expert; behind the prefix sums, what the warps before it have.
   int64_t countsAt() const { return 0; }
-  // The place of an expert's first row among those of the segment, and what leads from there to its place among all.
+  // The place of an expert's first row among those of the segment, and what leads from there to its place among all;
+  // nothing where there is one segment.
   int64_t placesAt() const { return countsAt() + 4 * warps() * experts; }
   int64_t shiftsAt() const { return placesAt() + 4 * experts; }
   // Of each row its expert and how many rows of it come before in the warp; of each place its expert and row.
@@ -78,6 +79,7 @@ private:
   void publishCounts();
   void findPlaces();
   void shiftPlaces();
+  Value shiftOf(Value expert) const;
   void placeRows();
   void writeOrder();
 
@@ -249,10 +251,7 @@ void GroupBlock::shiftPlaces() {
     block.ifThen(speaks, [&] { block.store(offset, global(offsets, expert)); });
   };
   auto alone = [&] {
-    forAll(block.i32(schedule.experts), [&](Value expert) {
-      store(zero, shifts, expert);
-      say(expert, load(placesOf, expert));
-    });
+    forAll(block.i32(schedule.experts), [&](Value expert) { say(expert, load(placesOf, expert)); });
     return Values{segmentTotal};
   };
   auto several = [&] {
@@ -288,6 +287,12 @@ void GroupBlock::shiftPlaces() {
   block.barrier();
 }
 
+Value GroupBlock::shiftOf(Value expert) const {
+  return block.ifElse(
+      areSeveral, [&] { return Values{load(sharedAt(schedule.shiftsAt()), expert)}; },
+      [&] { return Values{block.i32(0)}; })[0];
+}
+
 void GroupBlock::placeRows() {
   constexpr int64_t bits = GroupSchedule::expertBits;
   forRows([&](Value row) {
@@ -300,7 +305,7 @@ void GroupBlock::placeRows() {
         Value place = block.add(first, rank);
         Value entry = block.make<arith::OrIOp>(block.shiftLeft(row, bits), expert);
         store(entry, sharedAt(schedule.orderAt()), place);
-        return Values{block.add(place, load(sharedAt(schedule.shiftsAt()), expert))};
+        return Values{block.add(place, shiftOf(expert))};
       };
       Value place = block.ifElse(
           block.equal(note, none), [&] { return Values{none}; }, routed)[0];
@@ -315,7 +320,7 @@ void GroupBlock::writeOrder() {
   constexpr int64_t bits = GroupSchedule::expertBits;
   forAll(segmentTotal, [&](Value i) {
     Value entry = load(sharedAt(schedule.orderAt()), i), expert = block.bitAnd(entry, (1 << bits) - 1);
-    Value place = block.add(i, load(sharedAt(schedule.shiftsAt()), expert));
+    Value place = block.add(i, shiftOf(expert));
     block.store(block.add(firstRow, block.shiftRight(entry, bits)), global(order, place));
   });
   Value first = block.add(total, block.add(block.mul(segment, schedule.threads), thread));

@@ -19,6 +19,7 @@
 #include "llvm/ADT/bit.h"
 
 #include <limits>
+#include <numeric>
 
 using namespace mlir;
 using namespace moec;
@@ -52,6 +53,7 @@ struct RouteSchedule {
   /// choice values; 4 bytes for each expert.
   int64_t bytesPerWarp() const { return 4 * experts * (limitsGroups + keepsScores); }
   int64_t groupSize() const { return experts / router.getGroups(); }
+  int64_t lanesPerGroup() const { return llvm::bit_floor(uint64_t(warpLanes / router.getGroups())); }
 
   RouterAttr router;
   int64_t experts, width, runs;
@@ -102,6 +104,8 @@ private:
   ElementRuns logits, experts, gates;
   std::optional<ElementRuns> bias, mix;
   Value tokens, token, lane;
+  /// The group that this lane helps to rank, or a number beyond the last.
+  Value group;
   /// Shared memory of the warp.
   Value sharedKeys, sharedScores;
   /// Of each expert of this lane.
@@ -125,6 +129,8 @@ RouteWarp::RouteWarp(OpBuilder &builder, Location loc, const step::GpuKernelCont
   Value thread = block.toI32(context.thread), warp = block.div(thread, warpLanes);
   lane = block.rem(thread, warpLanes);
   token = block.add(block.mul(block.toI32(context.block), warpsPerBlock), warp);
+  if (schedule.limitsGroups)
+    group = block.div(lane, schedule.lanesPerGroup());
   if (schedule.bytesPerWarp() == 0)
     return;
   sharedKeys = block.at(block.sharedPointer(context.shared), block.mul(warp, schedule.bytesPerWarp()));
@@ -211,41 +217,48 @@ void RouteWarp::share(ValueRange values, Value target) const {
   }
 }
 
-/// The key of the group that has this lane's number, 0 where there is none. Lanes begin with different members, so that
-/// they read different banks of shared memory.
+/// The key of this lane's group, 0 where there is none. Lanes of a group take turns with its members; groups whose
+/// members begin in the same bank of shared memory begin with different ones.
 Value RouteWarp::groupKey() {
-  int64_t size = schedule.groupSize();
-  Type i32 = block.builder.getI32Type();
-  Value zero = block.i32(0), isGroup = block.less(lane, router.getGroups());
-  auto compute = [&] {
-    Value first = block.mul(lane, size), skewed = block.rem(block.div(first, warpLanes), size);
-    Values best = block.loop(zero, block.i32(size), block.i32(1), {skewed, zero, zero}, [&](Value, ValueRange carried) {
-      Value member = carried[0], at = block.mul(block.add(first, member), 4);
-      Value key = block.load(i32, block.at(sharedKeys, at));
-      Value next = block.add(member, 1);
-      Value lower = block.make<arith::MinUIOp>(carried[1], key);
-      return Values{block.select(block.equal(next, size), zero, next), block.make<arith::MaxUIOp>(carried[1], key),
-                    block.make<arith::MaxUIOp>(carried[2], lower)};
-    });
-    if (router.getGroupScore() == GroupScore::Max)
-      return Values{best[1]};
-    Value pair = block.addFloat(valueOfKey(block, best[1]), valueOfKey(block, best[2]));
-    return Values{orderedKey(block, pair)};
+  int64_t size = schedule.groupSize(), lanes = schedule.lanesPerGroup(), steps = llvm::divideCeil(size, lanes);
+  bool isPair = router.getGroupScore() == GroupScore::Top2Sum;
+  Value zero = block.i32(0), first = block.mul(group, size), part = block.rem(lane, lanes);
+  Value skew = block.div(group, warpLanes / std::gcd(size, warpLanes));
+  auto rank = [&](ValueRange a, ValueRange b) {
+    Values best = {block.make<arith::MaxUIOp>(a[0], b[0])};
+    if (isPair)
+      best.push_back(
+          block.make<arith::MaxUIOp>(block.make<arith::MinUIOp>(a[0], b[0]), block.make<arith::MaxUIOp>(a[1], b[1])));
+    return best;
   };
-  return block.ifElse(isGroup, compute, [&] { return Values{zero}; })[0];
+  Values none(isPair ? 2 : 1, zero);
+  Values best = block.loop(zero, block.i32(steps), block.i32(1), none, [&](Value step, ValueRange carried) {
+    Value member = block.add(block.mul(block.rem(block.add(step, skew), steps), lanes), part);
+    Value isMember = block.both(block.less(group, router.getGroups()), block.less(member, size));
+    auto load = [&] {
+      Value at = block.mul(block.add(first, member), 4);
+      return Values{block.load(block.builder.getI32Type(), block.at(sharedKeys, at))};
+    };
+    Values key = none;
+    key[0] = block.ifElse(isMember, load, [&] { return Values{zero}; })[0];
+    return rank(carried, key);
+  });
+  best = combineLanes(block, best, lanes, rank);
+  if (!isPair)
+    return best[0];
+  Value pair = block.addFloat(valueOfKey(block, best[0]), valueOfKey(block, best[1]));
+  return block.select(block.less(group, router.getGroups()), orderedKey(block, pair), zero);
 }
 
 /// One bit for each group that is kept.
 Value RouteWarp::keptGroups(Value key) {
-  Value none = block.i32(warpLanes), one = block.i32(1);
-  return block.loop(block.i32(0), block.i32(router.getKeptGroups()), one, {key, block.i32(0)},
-                    [&](Value, ValueRange carried) {
-                      Value isTop = block.equal(carried[0], largestKey(block, carried[0]));
-                      Value group = smallestNumber(block, block.select(isTop, lane, none));
-                      Value left = block.select(block.equal(lane, group), block.i32(0), carried[0]);
-                      Value bit = block.make<arith::ShLIOp>(one, group);
-                      return Values{left, block.make<arith::OrIOp>(carried[1], bit)};
-                    })[1];
+  Value none = block.i32(warpLanes), zero = block.i32(0), one = block.i32(1);
+  return block.loop(zero, block.i32(router.getKeptGroups()), one, {key, zero}, [&](Value, ValueRange carried) {
+    Value isTop = block.equal(carried[0], largestKey(block, carried[0]));
+    Value top = smallestNumber(block, block.select(isTop, group, none));
+    Value left = block.select(block.equal(group, top), zero, carried[0]);
+    return Values{left, block.make<arith::OrIOp>(carried[1], block.make<arith::ShLIOp>(one, top))};
+  })[1];
 }
 
 void RouteWarp::limitGroups() {
@@ -255,8 +268,8 @@ void RouteWarp::limitGroups() {
   double dropped = router.getDropped() == Dropped::NegInf ? -std::numeric_limits<double>::infinity() : 0;
   Value droppedKey = orderedKey(block, constant(dropped));
   for (auto [i, key] : llvm::enumerate(keys)) {
-    Value group = block.div(expertAt(i), schedule.groupSize());
-    Value bit = block.bitAnd(block.make<arith::ShRUIOp>(kept, group), 1);
+    Value ofExpert = block.div(expertAt(i), schedule.groupSize());
+    Value bit = block.bitAnd(block.make<arith::ShRUIOp>(kept, ofExpert), 1);
     Value isDropped = block.both(isGiven[i], block.equal(bit, int64_t(0)));
     key = block.select(isDropped, droppedKey, key);
   }
