@@ -78,7 +78,8 @@ static LogicalResult verifyOnnxLowered(ModuleOp module) {
 /// What the host function may hold besides kernels: views, scalars, and arithmetic on them.
 static bool isHostOp(Operation *op) {
   if (isa<tensor::DimOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::ExtractOp,
-          tensor::FromElementsOp, tensor::EmptyOp, linalg::FillOp, moe::LoadWeightOp, onnx::ConstantOp>(op) ||
+          tensor::FromElementsOp, tensor::EmptyOp, linalg::FillOp, arith::SelectOp, moe::LoadWeightOp,
+          onnx::ConstantOp>(op) ||
       op->hasTrait<OpTrait::ConstantLike>())
     return true;
   if (isa<step::StepDialect>(op->getDialect()) || op->hasTrait<OpTrait::IsTerminator>() || op->getNumRegions() > 0)

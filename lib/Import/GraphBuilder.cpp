@@ -193,11 +193,13 @@ LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
     attributes.push_back(builder.getNamedAttr(attribute.name(), *value));
   }
 
-  const ::onnx::OpSchema *schema =
-      SchemaRegistry::get().GetSchema(node.op_type(), getOpset(model.proto, node.domain()), node.domain());
+  int opset = getOpset(model.proto, node.domain());
+  const SchemaRegistry &registry = SchemaRegistry::get();
+  const ::onnx::OpSchema *schema = registry.GetSchema(node.op_type(), opset, node.domain());
+  int version = isDefault ? registry.getKnownVersion(*schema, opset) : schema->SinceVersion();
   auto op = moec::onnx::NodeOp::create(
       builder, reporter.getLoc(node), resultTypes, inputs, builder.getStringAttr(node.op_type()),
-      builder.getStringAttr(isDefault ? "" : node.domain()), builder.getI64IntegerAttr(schema->SinceVersion()),
+      builder.getStringAttr(isDefault ? "" : node.domain()), builder.getI64IntegerAttr(version),
       builder.getDictionaryAttr(attributes), node.name().empty() ? StringAttr() : builder.getStringAttr(node.name()),
       hasSymbols ? builder.getArrayAttr(symbols) : ArrayAttr(),
       regionNames.empty() ? ArrayAttr() : builder.getStrArrayAttr(regionNames), subgraphs.size());

@@ -103,10 +103,7 @@ LogicalResult OperatorCheck::check(const NodeProto &node) const {
   if (!schema)
     return reporter.error(node) << ": unknown operator in version " << version << " of domain '"
                                 << getDomainName(node.domain()) << "'";
-  if (!isDefaultDomain(node.domain()) || version >= firstWholeOpset)
-    return success();
-  const ::onnx::OpSchema *known = SchemaRegistry::get().GetSchema(node.op_type(), firstWholeOpset, node.domain());
-  if (!known || known->SinceVersion() != schema->SinceVersion())
+  if (isDefaultDomain(node.domain()) && SchemaRegistry::get().getKnownVersion(*schema, version) == 0)
     return reporter.error(node) << ": the operator has changed between opset " << version << " and "
                                 << firstWholeOpset << "; convert the model to opset " << firstWholeOpset
                                 << " or later";

@@ -2,6 +2,7 @@
 
 #include "SchemaRegistry.h"
 #include "onnx/defs/operator_sets.h"
+#include "llvm/ADT/StringMap.h"
 
 using namespace moec::reader;
 using ::onnx::InferenceContext;
@@ -71,6 +72,22 @@ void SchemaRegistry::refine(const std::string &opType, ::onnx::InferenceFunction
       refinement(context);
     });
   });
+}
+
+int SchemaRegistry::getKnownVersion(const OpSchema &schema, int opset) const {
+  static const llvm::StringMap<int> firstOfSameMeaning = {
+#define MOEC_MEANS_THE_SAME_SINCE(NAME, VERSION) {#NAME, VERSION},
+#include "EarlierVersions.def"
+  };
+  int version = schema.SinceVersion();
+  if (opset >= firstWholeOpset)
+    return version;
+  const OpSchema *known = GetSchema(schema.Name(), firstWholeOpset);
+  if (!known || known->Deprecated())
+    return 0;
+  auto first = firstOfSameMeaning.find(schema.Name());
+  bool isSame = known->SinceVersion() == version || (first != firstOfSameMeaning.end() && version >= first->second);
+  return isSame ? known->SinceVersion() : 0;
 }
 
 const OpSchema *SchemaRegistry::GetSchema(const std::string &opType, int maxVersion, const std::string &domain) const {

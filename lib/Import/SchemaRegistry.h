@@ -12,8 +12,8 @@
 namespace moec::reader {
 
 /// Versions of the default domain that we know.
-constexpr int minOpset = 7, maxOpset = 28;
-/// Of an older opset only what has not changed since: rows and recognisers know operators from here on.
+constexpr int minOpset = 1, maxOpset = 28;
+/// Of an older opset only what means the same here: rows and recognisers know operators from here on.
 constexpr int firstWholeOpset = 13;
 
 /// Schemas of the default domain from ONNX, some with a more precise shape inference, and those of `com.microsoft` that
@@ -24,6 +24,10 @@ public:
 
   const ::onnx::OpSchema *GetSchema(const std::string &opType, int maxVersion,
                                     const std::string &domain = "") const override;
+
+  /// The version as which later stages know an operator of the default domain: that of `firstWholeOpset` if an earlier
+  /// one means the same, 0 if it does not.
+  int getKnownVersion(const ::onnx::OpSchema &schema, int opset) const;
 
 private:
   SchemaRegistry();

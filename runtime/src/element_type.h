@@ -12,6 +12,16 @@ constexpr uint64_t elementSize(uint32_t type) {
   case MOERT_U8:
   case MOERT_I8:
   case MOERT_BOOL:
+  case MOERT_F8E4M3FN:
+  case MOERT_F8E4M3FNUZ:
+  case MOERT_F8E5M2:
+  case MOERT_F8E5M2FNUZ:
+  case MOERT_F8E8M0FNU:
+  case MOERT_F4E2M1FN:
+  case MOERT_U4:
+  case MOERT_I4:
+  case MOERT_U2:
+  case MOERT_I2:
     return 1;
   case MOERT_U16:
   case MOERT_I16:
@@ -59,8 +69,46 @@ constexpr const char *elementName(uint32_t type) {
     return "u64";
   case MOERT_BF16:
     return "bf16";
+  case MOERT_F8E4M3FN:
+    return "f8e4m3fn";
+  case MOERT_F8E4M3FNUZ:
+    return "f8e4m3fnuz";
+  case MOERT_F8E5M2:
+    return "f8e5m2";
+  case MOERT_F8E5M2FNUZ:
+    return "f8e5m2fnuz";
+  case MOERT_F8E8M0FNU:
+    return "f8e8m0fnu";
+  case MOERT_F4E2M1FN:
+    return "f4e2m1fn";
+  case MOERT_U4:
+    return "u4";
+  case MOERT_I4:
+    return "i4";
+  case MOERT_U2:
+    return "u2";
+  case MOERT_I2:
+    return "i2";
   default:
     return "unknown";
+  }
+}
+
+constexpr bool isFloat(uint32_t type) {
+  switch (type) {
+  case MOERT_F16:
+  case MOERT_BF16:
+  case MOERT_F32:
+  case MOERT_F64:
+  case MOERT_F8E4M3FN:
+  case MOERT_F8E4M3FNUZ:
+  case MOERT_F8E5M2:
+  case MOERT_F8E5M2FNUZ:
+  case MOERT_F8E8M0FNU:
+  case MOERT_F4E2M1FN:
+    return true;
+  default:
+    return false;
   }
 }
 

@@ -17,6 +17,10 @@ TEST(Api, HasVersionAndNames) {
   EXPECT_STREQ(moert_status_name(static_cast<moert_status_t>(15)), "unknown status");
   EXPECT_STREQ(moert_element_type_name(MOERT_BF16), "bf16");
   EXPECT_EQ(moert_element_type_size(MOERT_BF16), 2u);
+  EXPECT_STREQ(moert_element_type_name(MOERT_F8E5M2FNUZ), "f8e5m2fnuz");
+  // Parts of a byte take a whole one.
+  EXPECT_STREQ(moert_element_type_name(MOERT_I4), "i4");
+  EXPECT_EQ(moert_element_type_size(MOERT_I4), 1u);
   EXPECT_EQ(moert_element_type_size(8), 0u);
 }
 
@@ -133,6 +137,19 @@ TEST(DlPack, GoesInAndOut) {
   copy->deleter(copy);
 }
 
+TEST(DlPack, KnowsFloatsOfEightBits) {
+  const int64_t extent = 4;
+  uint8_t elements[] = {0, 60, 124, 255};
+  const moert_tensor_view_t view = {MOERT_F8E5M2, 1, &extent, elements, sizeof(elements)};
+  DLManagedTensorVersioned *copy = nullptr;
+  ASSERT_EQ(moert_view_to_dlpack(&view, &copy), MOERT_OK) << moert_last_error();
+  EXPECT_EQ(copy->dl_tensor.dtype.code, moert::dlCodeFloat8E5M2);
+  moert_tensor_view_t back;
+  ASSERT_EQ(moert_view_from_dlpack(copy, 0, &back), MOERT_OK) << moert_last_error();
+  EXPECT_EQ(back.element_type, uint32_t(MOERT_F8E5M2));
+  copy->deleter(copy);
+}
+
 TEST(DlPack, RefusesWhatItCannotUse) {
   float elements[6];
   int64_t shape[] = {2, 3}, strides[] = {1, 2};
@@ -154,6 +171,9 @@ TEST(DlPack, RefusesWhatItCannotUse) {
   EXPECT_FAILS(import([](auto &) {}), MOERT_INVALID_ARGUMENT, "extents -1x3");
   moert_tensor_view_t wrong = {MOERT_F32, 2, shape, elements, 24};
   DLManagedTensorVersioned *copy = nullptr;
+  // DLPack packs integers of 4 bits.
+  const moert_tensor_view_t narrow = {MOERT_I4, 1, strides, elements, 1};
+  EXPECT_FAILS(moert_view_to_dlpack(&narrow, &copy), MOERT_INVALID_ARGUMENT, "do not fit together");
   EXPECT_FAILS(moert_view_to_dlpack(&wrong, &copy), MOERT_INVALID_ARGUMENT, "do not fit together");
 }
 

@@ -67,6 +67,7 @@ const StepCase stepCases[] = {
     STEP_CASE("Output", "output 1, expected less than 1", MOERT_STEP_OUTPUT, 2, 1),
     STEP_CASE("OutputExtents", "1 extents for output 'y' of rank 2", MOERT_STEP_OUTPUT, 2, 0, 0),
     STEP_CASE("FloatElement", "element type 1 is not an integer type", MOERT_STEP_LOAD, 0, 0, 0, MOERT_F32),
+    STEP_CASE("NarrowFloatElement", "element type 23 is not an integer type", MOERT_STEP_LOAD, 0, 0, 0, MOERT_F4E2M1FN),
     STEP_CASE("UnknownElement", "element type 0 is not an integer type", MOERT_STEP_STORE, 2, 0, 0, 0),
     STEP_CASE("JumpOutside", "target 9 is not the start of a step", MOERT_STEP_JUMP, 9),
     STEP_CASE("JumpIntoStep", "target 1 is not the start of a step", MOERT_STEP_JUMP_IF_ZERO, 0, 1),

@@ -15,9 +15,30 @@ struct TypeName {
   const char *descr;
 };
 static constexpr TypeName typeNames[] = {
-    {MOERT_F32, "<f4"}, {MOERT_F64, "<f8"}, {MOERT_F16, "<f2"},  {MOERT_BF16, "|V2"}, {MOERT_I8, "|i1"},
-    {MOERT_I16, "<i2"}, {MOERT_I32, "<i4"}, {MOERT_I64, "<i8"},  {MOERT_U8, "|u1"},   {MOERT_U16, "<u2"},
-    {MOERT_U32, "<u4"}, {MOERT_U64, "<u8"}, {MOERT_BOOL, "|b1"},
+    {MOERT_F32, "<f4"},
+    {MOERT_F64, "<f8"},
+    {MOERT_F16, "<f2"},
+    {MOERT_BF16, "|V2"},
+    {MOERT_I8, "|i1"},
+    {MOERT_I16, "<i2"},
+    {MOERT_I32, "<i4"},
+    {MOERT_I64, "<i8"},
+    {MOERT_U8, "|u1"},
+    {MOERT_U16, "<u2"},
+    {MOERT_U32, "<u4"},
+    {MOERT_U64, "<u8"},
+    {MOERT_BOOL, "|b1"},
+    // What numpy lacks: floats as bytes without a type, integers as those of a byte.
+    {MOERT_F8E4M3FN, "|V1"},
+    {MOERT_F8E4M3FNUZ, "|V1"},
+    {MOERT_F8E5M2, "|V1"},
+    {MOERT_F8E5M2FNUZ, "|V1"},
+    {MOERT_F8E8M0FNU, "|V1"},
+    {MOERT_F4E2M1FN, "|V1"},
+    {MOERT_I4, "|i1"},
+    {MOERT_I2, "|i1"},
+    {MOERT_U4, "|u1"},
+    {MOERT_U2, "|u1"},
 };
 
 static std::string_view getDescr(uint32_t elementType) {

@@ -66,6 +66,8 @@ double getElement(const moert_tensor_view_t &view, int64_t index) {
   case MOERT_BF16:
     return std::bit_cast<float>(uint32_t(read<uint16_t>(view.data, index)) << 16);
   case MOERT_I8:
+  case MOERT_I4:
+  case MOERT_I2:
     return read<int8_t>(view.data, index);
   case MOERT_I16:
     return read<int16_t>(view.data, index);

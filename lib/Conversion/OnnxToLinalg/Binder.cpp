@@ -137,7 +137,7 @@ FailureOr<std::optional<Binder::Axes>> Binder::axes(unsigned i, int64_t rank) {
 //===----------------------------------------------------------------------===//
 
 Type Binder::resultElement(unsigned i) {
-  return signlessType(cast<ShapedType>(node.getResult(i).getType()).getElementType());
+  return storageType(cast<ShapedType>(node.getResult(i).getType()).getElementType());
 }
 
 bool Binder::isResultUnsigned(unsigned i) { return hasUnsignedElements(node.getResult(i).getType()); }

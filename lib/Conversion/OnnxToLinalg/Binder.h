@@ -8,6 +8,7 @@
 #define MOEC_LIB_CONVERSION_ONNXTOLINALG_BINDER_H
 
 #include "ValueMap.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "moec/Dialect/Onnx/Onnx.h"
 
 namespace moec {
@@ -30,10 +31,12 @@ public:
   llvm::SmallVector<mlir::Value> inputs();
   int64_t rank(unsigned i) { return type(i).getRank(); }
   mlir::RankedTensorType type(unsigned i) { return mlir::cast<mlir::RankedTensorType>(input(i).getType()); }
-  /// Signless element type.
+  /// The element type as it is stored.
   mlir::Type element(unsigned i) { return type(i).getElementType(); }
   bool isFloat(unsigned i) { return mlir::isa<mlir::FloatType>(element(i)); }
   bool isUnsigned(unsigned i);
+  /// The element type of the model, which tells signs and narrow types.
+  mlir::Type declaredElement(unsigned i) { return mlir::getElementTypeOrSelf(node.getInputs()[i].getType()); }
 
   /// Fails unless these inputs, or all, have one element type.
   mlir::LogicalResult sameElements(llvm::ArrayRef<unsigned> inputs);
@@ -69,14 +72,15 @@ public:
   mlir::FailureOr<int64_t> normalizeAxis(int64_t axis, int64_t rank);
   /// The attribute `axis`.
   mlir::FailureOr<int64_t> axis(int64_t defaultValue, int64_t rank);
-  /// Normalised and sorted axes of input `i`, or of the attribute `axes`; nullopt if neither is given. Axes that are not
-  /// constants are the matter of RuntimeAxes.
+  /// Normalised and sorted axes of input `i`, or of the attribute `axes`; nullopt if neither is given. Axes that are
+  /// not constants are the matter of RuntimeAxes.
   mlir::FailureOr<std::optional<Axes>> axes(unsigned i, int64_t rank);
 
   //===--- results ---===//
   unsigned resultCount() { return node.getNumResults(); }
   bool isUsed(unsigned i) { return i < node.getNumResults() && !node.getResult(i).use_empty(); }
-  /// Signless element type of a result, as inferred by the importer.
+  /// The element type of a result, as inferred by the importer and as it is stored.
+  mlir::Type declaredResultElement(unsigned i) { return mlir::getElementTypeOrSelf(node.getResult(i).getType()); }
   mlir::Type resultElement(unsigned i);
   bool isResultUnsigned(unsigned i);
   /// Whether result 0 is a small integer tensor that may be kept as scalars.

@@ -158,7 +158,7 @@ LogicalResult FunctionLowering::planCarried(ValueRange arguments, ValueRange inp
     // A body of unknown shapes keeps the rank; extents may change.
     auto known = cast<RankedTensorType>(value.getType());
     SmallVector<int64_t> open(known.getRank(), ShapedType::kDynamic);
-    auto type = dyn_cast<RankedTensorType>(signlessType(argument.getType()));
+    auto type = dyn_cast<RankedTensorType>(storageType(argument.getType()));
     FailureOr<Value> initial =
         withType(value, type ? type : RankedTensorType::get(open, known.getElementType()), "carried value");
     if (failed(initial))

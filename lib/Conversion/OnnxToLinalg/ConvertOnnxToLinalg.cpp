@@ -1,6 +1,7 @@
 //===- ConvertOnnxToLinalg.cpp - ONNX nodes to linalg, tensor and nn ops ------===//
 
 #include "FunctionLowering.h"
+#include "NarrowElements.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -36,6 +37,34 @@ std::string moec::labelOf(onnx::NodeOp node) {
   return label;
 }
 
+static bool isPacked(Type type) {
+  return isNarrow(getElementTypeOrSelf(type)) && getElementTypeOrSelf(type).getIntOrFloatBitWidth() < 8;
+}
+
+/// The bytes of a weight whose elements share bytes.
+static RankedTensorType packedType(RankedTensorType type) {
+  int64_t bits = type.getNumElements() * type.getElementTypeBitWidth(), bytes = llvm::divideCeil(bits, 8);
+  return RankedTensorType::get({bytes}, IntegerType::get(type.getContext(), 8));
+}
+
+/// The bytes of constant elements that share bytes.
+static DenseElementsAttr packedElements(DenseElementsAttr elements) {
+  RankedTensorType type = packedType(cast<RankedTensorType>(elements.getType()));
+  unsigned width = elements.getType().getElementTypeBitWidth(), perByte = 8 / width;
+  SmallVector<char> bytes(type.getNumElements(), 0);
+  for (auto [place, value] : llvm::enumerate(storedNarrowElements(elements).getValues<int8_t>()))
+    bytes[place / perByte] |= (value & ((1 << width) - 1)) << (place % perByte * width);
+  return DenseElementsAttr::getFromRawBuffer(type, bytes);
+}
+
+static void storeWeight(moe::WeightOp weight) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  bool packs = isPacked(type);
+  weight.setTypeAttr(TypeAttr::get(packs ? packedType(type) : storageType(type)));
+  if (auto elements = dyn_cast_or_null<ElementsAttr>(weight.getSourceAttr()))
+    weight.setSourceAttr(packs ? packedElements(cast<DenseElementsAttr>(elements)) : storedElements(elements));
+}
+
 // Exporters leave shape arithmetic behind that nothing uses; it needs no row.
 void FunctionLowering::eraseUnusedNodes() {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
@@ -45,13 +74,34 @@ void FunctionLowering::eraseUnusedNodes() {
 
 // Nodes ask the types of their inputs for signedness, so values of other ops keep their unsigned types to the end and
 // are used through casts until then.
-void FunctionLowering::bindSignless(Value value) {
-  Type type = signlessType(value.getType());
+void FunctionLowering::bindStored(Value value) {
+  Type type = storageType(value.getType());
   if (type == value.getType())
     return;
   auto cast = UnrealizedConversionCastOp::create(builder, type, value);
-  signlessCasts.push_back(cast);
+  storageCasts.push_back(cast);
   values.setTensor(value, cast.getResult(0));
+}
+
+// A weight of 4 or 2 bits per element comes as the bytes that hold them, the first element in the lowest bits.
+void FunctionLowering::unpackWeight(moe::LoadWeightOp load) {
+  auto type = cast<RankedTensorType>(load.getType());
+  unsigned width = type.getElementTypeBitWidth(), perByte = 8 / width;
+  auto cast = UnrealizedConversionCastOp::create(builder, packedType(type), load.getResult());
+  storageCasts.push_back(cast);
+  Value bytes = cast.getResult(0);
+  TensorEmitter::Extents extents =
+      llvm::map_to_vector(type.getShape(), [&](int64_t size) -> Value { return emitter.index.constant(size); });
+  Value count = emitter.index.constant(type.getNumElements());
+  Value elements = emitter.generate(count, builder.getI8Type(), [&](ScalarBody &s, ValueRange indices) -> Value {
+    Type index = indices[0].getType();
+    Value at = arith::DivUIOp::create(s.builder, indices[0], s.constant(perByte, index));
+    Value place = arith::RemUIOp::create(s.builder, indices[0], s.constant(perByte, index));
+    Value byte = tensor::ExtractOp::create(s.builder, bytes, at);
+    Value shift = arith::IndexCastOp::create(s.builder, byte.getType(), s.mul(place, s.constant(width, index)));
+    return lowBitsAsNarrow(s, arith::ShRUIOp::create(s.builder, byte, shift), type.getElementType());
+  });
+  values.setTensor(load.getResult(), emitter.reshape(elements, extents));
 }
 
 // Dimensions of one symbol are one extent, confirmed before anything else runs.
@@ -61,7 +111,7 @@ LogicalResult FunctionLowering::bindArguments() {
   for (BlockArgument argument : block->getArguments()) {
     if (!isa<RankedTensorType>(argument.getType()))
       continue;
-    bindSignless(argument);
+    bindStored(argument);
     auto dims = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
     TensorEmitter::Extents extents = emitter.extents(values.tensor(argument));
     if (!dims || dims.size() != extents.size())
@@ -79,28 +129,31 @@ LogicalResult FunctionLowering::bindArguments() {
   return success();
 }
 
-static bool isSupported(Type element) {
+static bool isSupported(Type element, const Row &row) {
+  if (isNarrow(element))
+    return row.takesNarrow;
   if (isa<IntegerType>(element))
     return llvm::is_contained({1u, 8u, 16u, 32u, 64u}, element.getIntOrFloatBitWidth());
   return element.isF16() || element.isBF16() || element.isF32() || element.isF64();
 }
 
-LogicalResult FunctionLowering::checkTypes(onnx::NodeOp node, unsigned required) {
+LogicalResult FunctionLowering::checkTypes(onnx::NodeOp node, const Row &row) {
   for (auto [i, input] : llvm::enumerate(node.getInputs())) {
     if (isa<NoneType>(input.getType()))
       continue;
     auto type = dyn_cast<ShapedType>(values.tensorType(input));
     if (!type || !type.hasRank())
       return emitter.error() << "input " << i << ": expected a tensor of known rank, found " << input.getType();
-    if (!isSupported(type.getElementType()))
-      return emitter.error() << "input " << i << ": elements of type " << type.getElementType() << " are not supported";
+    Type element = getElementTypeOrSelf(input.getType());
+    if (!isSupported(element, row))
+      return emitter.error() << "input " << i << ": elements of type " << element << " are not supported";
   }
-  for (unsigned i = 0; i < required; ++i)
+  for (unsigned i = 0; i < row.inputs; ++i)
     if (!node.getInput(i))
       return emitter.error() << "input " << i << " is missing";
   for (auto [i, result] : llvm::enumerate(node.getResults())) {
     auto type = dyn_cast<ShapedType>(result.getType());
-    if (!result.use_empty() && (!type || !isSupported(type.getElementType())))
+    if (!result.use_empty() && (!type || !isSupported(type.getElementType(), row)))
       return emitter.error() << "result " << i << ": type " << result.getType() << " is not supported";
   }
   return success();
@@ -131,7 +184,7 @@ LogicalResult FunctionLowering::lowerNode(onnx::NodeOp node) {
   const Row *row = table.find(node.getDomain(), node.getOpType(), node.getVersion());
   if (!row)
     return refuseNode(node);
-  if (failed(checkTypes(node, row->inputs)))
+  if (failed(checkTypes(node, *row)))
     return failure();
   Binder binder(node, values, emitter);
   if (std::optional<ScalarTensor> scalars = evaluateScalars(node, binder))
@@ -157,7 +210,7 @@ FailureOr<Value> FunctionLowering::withType(Value tensor, RankedTensorType type,
 LogicalResult FunctionLowering::convertOperands(Operation *op) {
   emitter.setNode(op, op->getName().getStringRef().str());
   for (OpOperand &operand : op->getOpOperands()) {
-    auto type = dyn_cast<RankedTensorType>(signlessType(operand.get().getType()));
+    auto type = dyn_cast<RankedTensorType>(storageType(operand.get().getType()));
     if (!type)
       continue;
     FailureOr<Value> value =
@@ -167,8 +220,13 @@ LogicalResult FunctionLowering::convertOperands(Operation *op) {
     operand.set(*value);
   }
   builder.setInsertionPointAfter(op);
+  auto load = dyn_cast<moe::LoadWeightOp>(op);
+  if (load && isPacked(load.getType())) {
+    unpackWeight(load);
+    return success();
+  }
   for (Value result : op->getResults())
-    bindSignless(result);
+    bindStored(result);
   return success();
 }
 
@@ -196,13 +254,13 @@ LogicalResult FunctionLowering::run() {
   for (Operation *op : ops)
     if (failed(lower(op)))
       return failure();
-  for (UnrealizedConversionCastOp cast : signlessCasts) {
+  for (UnrealizedConversionCastOp cast : storageCasts) {
     cast.getInputs().front().setType(cast.getType(0));
     cast.replaceAllUsesWith(cast.getInputs());
     cast.erase();
   }
   removeNodes();
-  auto signless = [](Type type) { return signlessType(type); };
+  auto signless = [](Type type) { return storageType(type); };
   function.setType(FunctionType::get(function.getContext(), block->getArgumentTypes(),
                                      llvm::map_to_vector(function.getResultTypes(), signless)));
   return success();
@@ -220,9 +278,6 @@ void ConvertOnnxToLinalg::runOnOperation() {
     if (failed(FunctionLowering(function, table).run()))
       return signalPassFailure();
   }
-  for (auto weight : getOperation().getOps<moe::WeightOp>()) {
-    weight.setTypeAttr(TypeAttr::get(signlessType(weight.getType())));
-    if (auto elements = dyn_cast_or_null<ElementsAttr>(weight.getSourceAttr()))
-      weight.setSourceAttr(signlessElements(elements));
-  }
+  for (auto weight : getOperation().getOps<moe::WeightOp>())
+    storeWeight(weight);
 }

@@ -285,8 +285,9 @@ static LogicalResult lowerPad(Binder &b) {
 
 ArrayRef<Row> moec::dataMovementRows() {
   static const Row rows[] = {
-      {"Concat", 13, 28, 1, lowerConcat}, {"Pad", 13, 28, 2, lowerPad},   {"Slice", 13, 28, 3, lowerSlice},
-      {"Split", 13, 28, 1, lowerSplit},   {"Tile", 13, 28, 2, lowerTile}, {"Transpose", 13, 28, 1, lowerTranspose},
+      {"Concat", 13, 28, 1, lowerConcat}, {"Pad", 13, 28, 2, lowerPad, "", true},
+      {"Slice", 13, 28, 3, lowerSlice},   {"Split", 13, 28, 1, lowerSplit},
+      {"Tile", 13, 28, 2, lowerTile},     {"Transpose", 13, 28, 1, lowerTranspose, "", true},
   };
   return rows;
 }

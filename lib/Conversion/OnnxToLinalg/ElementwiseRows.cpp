@@ -1,5 +1,6 @@
 //===- ElementwiseRows.cpp - arithmetic, comparisons, logic, casts ------------===//
 
+#include "NarrowElements.h"
 #include "Rows.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <functional>
@@ -245,7 +246,38 @@ static LogicalResult where(Binder &b) {
                                      [](S &s, ValueRange v) { return s.select(v[0], v[1], v[2]); }));
 }
 
+/// What the attributes of Cast and CastLike say of narrow floats.
+static FailureOr<NarrowRounding> bindRounding(Binder &b) {
+  NarrowRounding rounding;
+  rounding.saturates = b.integer("saturate", 1) != 0;
+  StringRef mode = b.string("round_mode", "up");
+  if (mode != "up" && mode != "down" && mode != "nearest")
+    return b.error() << "attribute round_mode: expected up, down or nearest, found " << mode;
+  rounding.power = mode == "up" ? PowerRounding::Up : mode == "down" ? PowerRounding::Down : PowerRounding::Nearest;
+  return rounding;
+}
+
+static LogicalResult castNarrow(Binder &b, Type from, Type to) {
+  FailureOr<NarrowRounding> rounding = bindRounding(b);
+  if (failed(rounding))
+    return failure();
+  if (from == to)
+    return b.result(0, b.input(0));
+  if (isa<Float8E8M0FNUType>(to) && (!isa<FloatType>(from) || from.isF64()))
+    return b.error() << "a conversion from " << from << " to " << to << " is not supported";
+  bool fromUnsigned = b.isUnsigned(0), toUnsigned = b.isResultUnsigned(0);
+  return b.result(0, b.emit.map(b.input(0), b.resultElement(0), fromUnsigned, [&](S &s, ValueRange v) {
+    Value value = isNarrow(from) ? decodeNarrow(s, v[0], from) : v[0];
+    if (isNarrow(to))
+      return encodeNarrow(s, value, fromUnsigned, to, *rounding);
+    return s.convert(value, computeType(b.resultElement(0)), fromUnsigned, toUnsigned);
+  }));
+}
+
 static LogicalResult cast(Binder &b) {
+  Type from = b.declaredElement(0), to = b.declaredResultElement(0);
+  if (isNarrow(from) || isNarrow(to))
+    return castNarrow(b, from, to);
   return b.result(0, b.emit.convertElements(b.input(0), b.resultElement(0), b.isUnsigned(0), b.isResultUnsigned(0)));
 }
 
@@ -319,8 +351,8 @@ ArrayRef<Row> moec::elementwiseRows() {
       {"Sum", 13, 28, 1, variadic<&S::add>},
 
       {"BitCast", 26, 28, 1, bitCast},
-      {"Cast", 13, 28, 1, cast},
-      {"CastLike", 15, 28, 2, cast},
+      {"Cast", 13, 28, 1, cast, "", true},
+      {"CastLike", 15, 28, 2, cast, "", true},
       {"Clip", 13, 28, 1, clip},
       {"Where", 9, 28, 3, where},
   };

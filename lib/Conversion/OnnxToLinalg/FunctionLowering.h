@@ -10,6 +10,7 @@
 
 #include "Rows.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "moec/Dialect/Moe/Moe.h"
 
 namespace moec {
 
@@ -29,12 +30,13 @@ private:
   mlir::LogicalResult lower(mlir::Operation *op);
   mlir::LogicalResult lowerNode(onnx::NodeOp node);
   mlir::LogicalResult refuseNode(onnx::NodeOp node);
-  mlir::LogicalResult checkTypes(onnx::NodeOp node, unsigned required);
+  mlir::LogicalResult checkTypes(onnx::NodeOp node, const Row &row);
   std::optional<ScalarTensor> evaluateScalars(onnx::NodeOp node, Binder &binder);
   mlir::LogicalResult convertOperands(mlir::Operation *op);
   /// `tensor` as `type`; extents that only `type` knows are checked.
   mlir::FailureOr<mlir::Value> withType(mlir::Value tensor, mlir::RankedTensorType type, const llvm::Twine &what);
-  void bindSignless(mlir::Value value);
+  void bindStored(mlir::Value value);
+  void unpackWeight(moe::LoadWeightOp load);
   void removeNodes();
 
   //===--- ControlFlow.cpp ---===//
@@ -65,7 +67,7 @@ private:
   mlir::ImplicitLocOpBuilder builder;
   TensorEmitter emitter;
   ValueMap values;
-  llvm::SmallVector<mlir::UnrealizedConversionCastOp> signlessCasts;
+  llvm::SmallVector<mlir::UnrealizedConversionCastOp> storageCasts;
 };
 
 /// How diagnostics and checks name a node.

@@ -297,13 +297,13 @@ static LogicalResult lowerConstantOfShape(Binder &b) {
   Type element = b.resultElement(0);
   TypedAttr value = cast<TypedAttr>(b.emit.builder.getZeroAttr(element));
   if (auto elements = dyn_cast_or_null<DenseElementsAttr>(b.attribute("value")))
-    value = cast<TypedAttr>(cast<DenseElementsAttr>(signlessElements(elements)).getSplatValue<Attribute>());
+    value = cast<TypedAttr>(cast<DenseElementsAttr>(storedElements(elements)).getSplatValue<Attribute>());
   return b.result(0, b.emit.fill(*extents, arith::ConstantOp::create(b.emit.builder, value)));
 }
 
 static LogicalResult lowerConstant(Binder &b) {
   if (auto elements = dyn_cast_or_null<ElementsAttr>(b.attribute("value")))
-    return b.result(0, b.emit.constant(signlessElements(elements)));
+    return b.result(0, b.emit.constant(storedElements(elements)));
   auto scalar =
       dyn_cast_or_null<TypedAttr>(b.hasAttribute("value_int") ? b.attribute("value_int") : b.attribute("value_float"));
   if (scalar)
@@ -370,7 +370,7 @@ static LogicalResult lowerRange(Binder &b) { return b.isFloat(0) ? lowerFloatRan
 ArrayRef<Row> moec::indexingRows() {
   static const Row rows[] = {
       {"Constant", 13, 28, 0, lowerConstant},
-      {"ConstantOfShape", 9, 28, 1, lowerConstantOfShape},
+      {"ConstantOfShape", 9, 28, 1, lowerConstantOfShape, "", true},
       {"CumSum", 11, 28, 2, lowerCumSum},
       {"EyeLike", 9, 28, 1, lowerEyeLike},
       {"Gather", 13, 28, 2, lowerGather},

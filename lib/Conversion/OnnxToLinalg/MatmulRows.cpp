@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Rows.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -139,8 +140,8 @@ static FailureOr<Labels> parseTerm(Binder &b, StringRef term, std::optional<int6
   int64_t letters = llvm::count_if(term, llvm::isAlpha);
   for (size_t place = 0; place < term.size(); ++place) {
     if (llvm::isAlpha(term[place])) {
-      if (llvm::is_contained(labels, term[place]))
-        return b.error() << "equation: label " << term[place] << " is repeated in a term";
+      if (!rank && llvm::is_contained(labels, term[place]))
+        return b.error() << "equation: label " << term[place] << " is repeated in the result";
       labels.push_back(term[place]);
       continue;
     }
@@ -153,6 +154,34 @@ static FailureOr<Labels> parseTerm(Binder &b, StringRef term, std::optional<int6
   if (rank && static_cast<int64_t>(labels.size()) != *rank)
     return b.error() << "equation: term " << term << " does not fit rank " << *rank;
   return labels;
+}
+
+/// An operand whose labels differ: of dimensions of one label the diagonal.
+static FailureOr<Labelled> takeDiagonals(Binder &b, const Labelled &operand) {
+  Labels labels;
+  Extents sizes;
+  for (auto [label, size] : llvm::zip_equal(operand.labels, b.emit.extents(operand.tensor))) {
+    auto known = llvm::find(labels, label);
+    if (known == labels.end()) {
+      labels.push_back(label);
+      sizes.push_back(size);
+      continue;
+    }
+    FailureOr<Value> common = b.emit.unify(sizes[known - labels.begin()], size, "equation: a repeated label");
+    if (failed(common))
+      return failure();
+    sizes[known - labels.begin()] = *common;
+  }
+  if (labels.size() == operand.labels.size())
+    return operand;
+  Type element = cast<RankedTensorType>(operand.tensor.getType()).getElementType();
+  Value diagonal = b.emit.generate(sizes, element, [&](ScalarBody &s, ValueRange indices) {
+    SmallVector<Value> places;
+    for (int64_t label : operand.labels)
+      places.push_back(indices[llvm::find(labels, label) - labels.begin()]);
+    return s.widen(tensor::ExtractOp::create(s.builder, operand.tensor, places));
+  });
+  return Labelled{diagonal, labels};
 }
 
 /// The labels of the result if the equation does not give them: those that occur once, in order.
@@ -238,6 +267,12 @@ static LogicalResult lowerEinsum(Binder &b) {
   for (int64_t label : result)
     if (llvm::none_of(operands, [&](const Labelled &operand) { return llvm::is_contained(operand.labels, label); }))
       return b.error() << "equation: a label of the result occurs in no input";
+  for (Labelled &operand : operands) {
+    FailureOr<Labelled> distinct = takeDiagonals(b, operand);
+    if (failed(distinct))
+      return failure();
+    operand = *distinct;
+  }
   FailureOr<Value> product = contractAll(b, operands, result);
   if (failed(product))
     return failure();

@@ -274,27 +274,48 @@ static LogicalResult normalizeChannels(Binder &b, Value mean, Value variance, Va
                                      }));
 }
 
-static LogicalResult lowerBatchNorm(Binder &b) {
-  if (failed(b.require("training_mode", 0)))
-    return failure();
-  if (b.rank(0) < 2)
-    return b.error() << "expected rank 2 or more, found " << b.type(0);
-  auto trailing = llvm::to_vector(llvm::seq<int64_t>(1, b.rank(0) - 1));
-  return normalizeChannels(b, b.emit.insertAxes(b.input(3), trailing), b.emit.insertAxes(b.input(4), trailing),
-                           b.input(1), b.input(2));
-}
-
-static LogicalResult lowerInstanceNorm(Binder &b) {
-  if (b.rank(0) < 3)
-    return b.error() << "expected rank 3 or more, found " << b.type(0);
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(2, b.rank(0)));
+/// Mean and variance of x over `axes`, which stay as 1.
+static std::pair<Value, Value> momentsOf(Binder &b, ArrayRef<int64_t> axes) {
   Value mean = b.emit.insertAxes(b.emit.mean(b.input(0), axes), axes);
   Value squares = b.emit.compute({b.input(0), mean}, b.emit.extents(b.input(0)), elementOf(mean), false,
                                  [](ScalarBody &s, ValueRange v) {
                                    Value centered = s.sub(v[0], v[1]);
                                    return s.mul(centered, centered);
                                  });
-  Value variance = b.emit.insertAxes(b.emit.mean(squares, axes), axes);
+  return {mean, b.emit.insertAxes(b.emit.mean(squares, axes), axes)};
+}
+
+// In training the moments are those of x, and results 1 and 2 are what running means of them become.
+static LogicalResult lowerBatchNorm(Binder &b) {
+  if (b.rank(0) < 2)
+    return b.error() << "expected rank 2 or more, found " << b.type(0);
+  auto trailing = llvm::to_vector(llvm::seq<int64_t>(1, b.rank(0) - 1));
+  if (b.integer("training_mode", 0) == 0)
+    return normalizeChannels(b, b.emit.insertAxes(b.input(3), trailing), b.emit.insertAxes(b.input(4), trailing),
+                             b.input(1), b.input(2));
+  SmallVector<int64_t> axes = {0};
+  llvm::append_range(axes, llvm::seq<int64_t>(2, b.rank(0)));
+  auto [mean, variance] = momentsOf(b, axes);
+  double momentum = b.real("momentum", 0.9f);
+  for (auto [result, moment] : {std::pair(1u, mean), std::pair(2u, variance)}) {
+    FailureOr<Value> running = b.emit.elementwise(
+        {b.input(2 + result), b.emit.dropAxes(moment, axes)}, b.resultElement(result), false,
+        [&](ScalarBody &s, ValueRange v) {
+          Value kept = s.mul(v[0], s.constant(momentum, v[0].getType()));
+          Value added = s.mul(s.convert(v[1], v[0].getType(), false, false), s.constant(1 - momentum, v[0].getType()));
+          return s.convert(s.add(kept, added), computeType(b.resultElement(result)), false, false);
+        });
+    if (failed(running) || failed(b.result(result, *running)))
+      return failure();
+  }
+  auto leading = [&](Value moment) { return b.emit.dropAxes(moment, 0); };
+  return normalizeChannels(b, leading(mean), leading(variance), b.input(1), b.input(2));
+}
+
+static LogicalResult lowerInstanceNorm(Binder &b) {
+  if (b.rank(0) < 3)
+    return b.error() << "expected rank 3 or more, found " << b.type(0);
+  auto [mean, variance] = momentsOf(b, llvm::to_vector(llvm::seq<int64_t>(2, b.rank(0))));
   return normalizeChannels(b, mean, variance, b.input(1), b.input(2));
 }
 
@@ -318,7 +339,7 @@ static LogicalResult lowerLpNorm(Binder &b) {
 
 ArrayRef<Row> moec::normRows() {
   static const Row rows[] = {
-      {"BatchNormalization", 14, 28, 5, lowerBatchNorm},
+      {"BatchNormalization", 9, 28, 5, lowerBatchNorm},
       {"Hardmax", 13, 28, 1, lowerHardmax},
       {"InstanceNormalization", 6, 28, 3, lowerInstanceNorm},
       {"LayerNormalization", 1, 28, 2, lowerLayerNorm},

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "NarrowElements.h"
 #include "Rows.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -12,9 +13,10 @@ using namespace moec;
 
 using Extents = Binder::Extents;
 
-/// Quantised types are whole bytes here; narrower ones and 8-bit floats are kept in weights alone.
-static LogicalResult requireIntegers(Binder &b, Type element) {
-  if (auto integer = dyn_cast<IntegerType>(element); integer && integer.getWidth() >= 8 && integer.getWidth() <= 32)
+static LogicalResult requireQuantized(Binder &b, Type element) {
+  auto integer = dyn_cast<IntegerType>(element);
+  bool isPower = isa<Float8E8M0FNUType>(element);
+  if (integer ? integer.getWidth() >= 2 && integer.getWidth() <= 32 : isNarrow(element) && !isPower)
     return success();
   return b.error() << "quantised elements of type " << element << " are not supported";
 }
@@ -23,7 +25,7 @@ static LogicalResult requireIntegers(Binder &b, Type element) {
 static FailureOr<Value> alignParameter(Binder &b, unsigned i) {
   int64_t rank = b.rank(0), blockSize = b.integer("block_size", 0);
   Value parameter = b.input(i);
-  if (b.rank(i) == 0 || (b.rank(i) == 1 && b.type(i).getDimSize(0) == 1 && rank != 1 && blockSize == 0))
+  if (b.rank(i) == 0 || (b.rank(i) == 1 && b.type(i).getDimSize(0) == 1 && blockSize == 0))
     return b.emit.reshape(parameter, {});
   FailureOr<int64_t> axis = b.axis(1, rank);
   if (failed(axis))
@@ -59,37 +61,81 @@ static FailureOr<SmallVector<Value>> bindOperands(Binder &b) {
   return operands;
 }
 
-// round(x / scale) + zero point, saturated.
+/// The type that x is divided by its scale in: that of the scale unless the model says another.
+static FailureOr<Type> bindPrecision(Binder &b) {
+  Builder &types = b.emit.builder;
+  switch (int64_t precision = b.integer("precision", 0)) {
+  case 0:
+    return b.element(1);
+  case 1:
+    return Type(types.getF32Type());
+  case 10:
+    return Type(types.getF16Type());
+  case 11:
+    return Type(types.getF64Type());
+  case 16:
+    return Type(types.getBF16Type());
+  default:
+    return b.error() << "attribute precision: expected a type of floats, found " << precision;
+  }
+}
+
+/// x of narrow type decoded; the others as they are.
+static Value decoded(ScalarBody &s, Value x, Type declared) {
+  return isNarrow(declared) ? decodeNarrow(s, x, declared) : x;
+}
+
+/// A whole float as an integer, saturated.
+static Value saturated(ScalarBody &s, Value whole, Type declared, Type stored) {
+  bool isUnsigned = declared.isUnsignedInteger();
+  if (isNarrow(declared)) {
+    unsigned width = declared.getIntOrFloatBitWidth();
+    double least = isUnsigned ? 0 : -std::ldexp(1, width - 1), largest = std::ldexp(1, width - !isUnsigned) - 1;
+    whole = s.max(s.min(whole, s.constant(largest, whole.getType())), s.constant(least, whole.getType()));
+  }
+  return s.convert(whole, stored, false, isUnsigned);
+}
+
+// Integers: round(x / scale) + zero point, saturated. Floats: x / scale + zero point, rounded.
 static LogicalResult lowerQuantize(Binder &b) {
-  Type target = b.resultElement(0);
-  if (failed(requireIntegers(b, target)))
+  Type target = b.declaredResultElement(0), stored = b.resultElement(0);
+  FailureOr<Type> precision = bindPrecision(b);
+  if (failed(precision) || failed(requireQuantized(b, target)))
     return failure();
   FailureOr<SmallVector<Value>> operands = bindOperands(b);
   if (failed(operands))
     return failure();
-  bool toUnsigned = b.isResultUnsigned(0);
-  return b.result(b.emit.elementwise(*operands, target, false, [&](ScalarBody &s, ValueRange v) {
-    Value x = s.convert(v[0], v[1].getType(), false, false);
-    Value rounded = math::RoundEvenOp::create(s.builder, s.div(x, v[1]));
+  NarrowRounding rounding;
+  rounding.saturates = b.integer("saturate", 1) != 0;
+  Type wide = computeType(*precision);
+  return b.result(b.emit.elementwise(*operands, stored, false, [&](ScalarBody &s, ValueRange v) {
+    Value quotient = s.div(s.convert(v[0], wide, false, false), s.convert(v[1], wide, false, false));
+    quotient = s.widen(s.narrow(quotient, *precision));
+    Value zeroPoint;
     if (v.size() == 3)
-      rounded = s.add(rounded, s.convert(v[2], rounded.getType(), toUnsigned, false));
-    return s.convert(rounded, target, false, toUnsigned);
+      zeroPoint = s.convert(decoded(s, v[2], target), wide, target.isUnsignedInteger(), false);
+    if (isa<FloatType>(target))
+      return encodeNarrow(s, zeroPoint ? s.add(quotient, zeroPoint) : quotient, false, target, rounding);
+    Value rounded = math::RoundEvenOp::create(s.builder, quotient);
+    return saturated(s, zeroPoint ? s.add(rounded, zeroPoint) : rounded, target, stored);
   }));
 }
 
 // (x - zero point) * scale
 static LogicalResult lowerDequantize(Binder &b) {
-  if (failed(requireIntegers(b, b.element(0))))
+  Type declared = b.declaredElement(0);
+  if (failed(requireQuantized(b, declared)))
     return failure();
   FailureOr<SmallVector<Value>> operands = bindOperands(b);
   if (failed(operands) || (b.has(2) && failed(b.sameElements({0, 2}))))
     return failure();
   bool isUnsigned = b.isUnsigned(0);
   return b.result(b.emit.elementwise(*operands, b.resultElement(0), false, [&](ScalarBody &s, ValueRange v) {
-    Type integer = s.builder.getI64Type();
-    Value x = s.convert(v[0], integer, isUnsigned, false);
-    if (v.size() == 3)
-      x = s.sub(x, s.convert(v[2], integer, isUnsigned, false));
+    auto value = [&](Value element) {
+      Value number = decoded(s, element, declared);
+      return isa<FloatType>(declared) ? number : s.convert(number, s.builder.getI64Type(), isUnsigned, false);
+    };
+    Value x = v.size() == 3 ? s.sub(value(v[0]), value(v[2])) : value(v[0]);
     Value product = s.mul(s.convert(x, v[1].getType(), false, false), v[1]);
     return s.convert(product, computeType(b.resultElement(0)), false, false);
   }));
@@ -97,8 +143,8 @@ static LogicalResult lowerDequantize(Binder &b) {
 
 ArrayRef<Row> moec::quantizationRows() {
   static const Row rows[] = {
-      {"DequantizeLinear", 10, 28, 2, lowerDequantize},
-      {"QuantizeLinear", 10, 28, 2, lowerQuantize},
+      {"DequantizeLinear", 10, 28, 2, lowerDequantize, "", true},
+      {"QuantizeLinear", 10, 28, 2, lowerQuantize, "", true},
   };
   return rows;
 }

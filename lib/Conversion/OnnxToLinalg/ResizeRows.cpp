@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Rows.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -21,7 +22,7 @@ namespace {
 struct Interpolation {
   StringRef mode, coordinates, rounding;
   double cubicA, extrapolated;
-  bool excludesOutside;
+  bool excludesOutside, antialiases;
 };
 
 /// One axis on its way. `scale` is a tensor<f32>; roi bounds are tensor<f32> or null.
@@ -39,7 +40,8 @@ static FailureOr<Interpolation> bindInterpolation(Binder &b) {
                        b.string("nearest_mode", "round_prefer_floor"),
                        b.real("cubic_coeff_a", -0.75),
                        b.real("extrapolation_value", 0),
-                       b.integer("exclude_outside", 0) != 0};
+                       b.integer("exclude_outside", 0) != 0,
+                       b.integer("antialias", 0) != 0};
   auto known = [&](StringRef name, StringRef value, ArrayRef<StringRef> values) -> LogicalResult {
     if (llvm::is_contained(values, value))
       return success();
@@ -49,8 +51,7 @@ static FailureOr<Interpolation> bindInterpolation(Binder &b) {
       failed(known("coordinate_transformation_mode", how.coordinates,
                    {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
                     "tf_crop_and_resize"})) ||
-      failed(known("nearest_mode", how.rounding, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"})) ||
-      failed(b.require("antialias", 0)))
+      failed(known("nearest_mode", how.rounding, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"})))
     return failure();
   return how;
 }
@@ -160,13 +161,33 @@ public:
   Value emit() {
     Value x = coordinate();
     Value value = how.mode == "nearest" ? at(nearest(x)) : how.mode == "linear" ? linear(x) : cubic(x);
+    return extrapolate(value, x);
+  }
+
+  /// Antialiased, element `place` of the input counts by the filter stretched to the distance of the results.
+  Value weightOf(Value place) {
+    Value stretch = s.min(scalar(axis.scale), number(1)), at = asReal(place);
+    Value t = s.abs(s.mul(s.sub(at, coordinate()), stretch)), one = number(1), weight;
+    if (how.mode == "linear")
+      weight = s.max(s.sub(one, t), number(0));
+    else
+      weight = s.select(s.lessEqual(t, one), keys(t, true), s.select(s.less(t, number(2)), keys(t, false), number(0)));
+    return how.excludesOutside ? s.select(exists(at), weight, number(0)) : weight;
+  }
+
+  /// Antialiased: the weighted sum divided by the sum of the weights.
+  Value finish(Value total, Value weights) { return extrapolate(s.div(total, weights), coordinate()); }
+
+private:
+  Value extrapolate(Value value, Value x) {
     if (how.coordinates != "tf_crop_and_resize")
       return value;
     Value beyond = arith::OrIOp::create(s.builder, s.less(x, number(0)), s.less(last(), x));
     return s.select(beyond, s.convert(number(how.extrapolated), value.getType(), false, false), value);
   }
-
-private:
+  Value exists(Value place) {
+    return arith::AndIOp::create(s.builder, s.lessEqual(number(0), place), s.lessEqual(place, last()));
+  }
   Value number(double value) { return s.constant(value, real); }
   Value asReal(Value index) {
     return s.convert(arith::IndexCastOp::create(s.builder, s.builder.getI64Type(), index), real, false, false);
@@ -228,8 +249,7 @@ private:
     Value total = number(0), weights = number(0);
     for (auto [place, weight] : taps) {
       if (how.excludesOutside) {
-        Value exists = arith::AndIOp::create(s.builder, s.lessEqual(number(0), place), s.lessEqual(place, last()));
-        weight = s.select(exists, weight, number(0));
+        weight = s.select(exists(place), weight, number(0));
         weights = s.add(weights, weight);
       }
       total = s.add(total, s.mul(weight, s.convert(at(place), real, false, false)));
@@ -281,6 +301,46 @@ static Value resizeAxis(Binder &b, Value x, const Interpolation &how, const Resi
   });
 }
 
+/// As a product with a matrix of weights, as the number of neighbours depends on the scale. The input is surrounded by
+/// its first and last elements as far as the filter reaches.
+static FailureOr<Value> antialiasAxis(Binder &b, Value x, const Interpolation &how, const ResizedAxis &axis) {
+  Extents extents = b.emit.extents(x);
+  Value source = extents[axis.axis], zero = b.index.constant(0), one = b.index.constant(1);
+  // Cubic filters reach over two results; extents are rounded scales.
+  Value ratio = b.index.ceilDiv(b.index.mul(source, b.index.constant(4)), b.index.max(axis.extent, one));
+  Value margin = b.index.add(ratio, b.index.constant(2));
+  Value whole = b.index.add(source, b.index.mul(margin, b.index.constant(2)));
+  Type real = b.emit.builder.getF32Type();
+
+  ResizedAxis rows = axis;
+  rows.axis = 0;
+  Value weights = b.emit.generate({axis.extent, whole}, real, [&](S &s, ValueRange i) {
+    return AxisInterpolator(s, how, x, source, rows, i.take_front()).weightOf(s.sub(i[1], margin));
+  });
+  extents[axis.axis] = whole;
+  Value surrounded = b.emit.generate(extents, real, [&](S &s, ValueRange i) {
+    SmallVector<Value> places(i);
+    Value place = s.sub(i[axis.axis], margin), last = s.sub(source, one);
+    places[axis.axis] = s.max(s.min(place, last), zero);
+    return s.convert(s.widen(tensor::ExtractOp::create(s.builder, x, places)), real, false, false);
+  });
+  SmallVector<int64_t> labels = llvm::to_vector(llvm::seq<int64_t>(0, extents.size())), result = labels;
+  int64_t inner = extents.size();
+  std::swap(labels[axis.axis], inner);
+  FailureOr<Value> total = b.emit.contract(weights, {axis.axis, labels[axis.axis]}, surrounded, labels, result);
+  if (failed(total))
+    return failure();
+  Value sums = b.emit.reduce(
+      weights, 1, false, [](S &s, Type type) { return s.constant(0, type); },
+      [](S &s, ValueRange v) { return s.add(v[0], v[1]); });
+  Extents resized = b.emit.extents(*total);
+  sums = b.emit.insertAxes(sums, llvm::to_vector(llvm::seq<int64_t>(1, resized.size() - axis.axis)));
+  return b.emit.compute({*total, sums}, resized, real, false, [&](S &s, ValueRange v) {
+    Value row = linalg::IndexOp::create(s.builder, axis.axis);
+    return AxisInterpolator(s, how, x, source, rows, row).finish(v[0], v[1]);
+  });
+}
+
 //===----------------------------------------------------------------------===//
 // Resize
 //===----------------------------------------------------------------------===//
@@ -324,7 +384,12 @@ static LogicalResult lowerResize(Binder &b) {
                                    b.index.compare(arith::CmpIPredicate::eq, axis.extent, zero));
     if (failed(b.emit.check(some, "dimension " + Twine(axis.axis) + " is empty")))
       return failure();
-    x = resizeAxis(b, x, *how, axis, between);
+    FailureOr<Value> resized = how->antialiases && how->mode != "nearest"
+                                   ? antialiasAxis(b, x, *how, axis)
+                                   : FailureOr<Value>(resizeAxis(b, x, *how, axis, between));
+    if (failed(resized))
+      return failure();
+    x = *resized;
   }
   return b.result(0, b.emit.convertElements(x, b.element(0), false, b.isUnsigned(0)));
 }

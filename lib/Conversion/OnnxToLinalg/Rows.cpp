@@ -8,7 +8,7 @@ using namespace moec;
 static SmallVector<ArrayRef<Row>> families() {
   return {elementwiseRows(),  activationRows(), reductionRows(),   matmulRows(),    convRows(),
           poolRows(),         resizeRows(),     normRows(),        attentionRows(), shapeRows(),
-          dataMovementRows(), indexingRows(),   quantizationRows()};
+          dataMovementRows(), indexingRows(),   quantizationRows(), randomRows()};
 }
 
 static std::string qualified(StringRef domain, StringRef opType) { return (domain + ":" + opType).str(); }

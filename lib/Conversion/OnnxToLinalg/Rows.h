@@ -14,6 +14,8 @@ struct Row {
   unsigned inputs;
   mlir::LogicalResult (*lower)(Binder &);
   llvm::StringRef domain = "";
+  /// Whether elements may be of narrow types (NarrowElements.h): the row moves or converts them.
+  bool takesNarrow = false;
 };
 
 /// Shape arithmetic: what an operator does to tensors whose elements are known one by one. Nullopt leaves the node to
@@ -35,6 +37,7 @@ llvm::ArrayRef<Row> matmulRows();
 llvm::ArrayRef<Row> normRows();
 llvm::ArrayRef<Row> poolRows();
 llvm::ArrayRef<Row> quantizationRows();
+llvm::ArrayRef<Row> randomRows();
 llvm::ArrayRef<Row> resizeRows();
 llvm::ArrayRef<ScalarRow> scalarRows();
 

@@ -159,20 +159,6 @@ static LogicalResult lowerUnsqueeze(Binder &b) {
 
 static LogicalResult lowerIdentity(Binder &b) { return b.result(0, b.input(0)); }
 
-// Inference: the identity; the mask, if asked for, keeps everything.
-static LogicalResult lowerDropout(Binder &b) {
-  if (b.has(2)) {
-    FailureOr<Value> training = b.integer(2);
-    if (failed(training))
-      return failure();
-    if (!IndexArithmetic::isConstant(*training, 0))
-      return b.error() << "training_mode: expected a constant false";
-  }
-  if (b.isUsed(1) && failed(b.result(1, b.emit.fill(b.emit.extents(b.input(0)), b.index.boolean(true)))))
-    return failure();
-  return lowerIdentity(b);
-}
-
 static LogicalResult lowerExpand(Binder &b) {
   FailureOr<Extents> shape = b.sizes(1);
   if (failed(shape))
@@ -182,11 +168,15 @@ static LogicalResult lowerExpand(Binder &b) {
 
 ArrayRef<Row> moec::shapeRows() {
   static const Row rows[] = {
-      {"Dropout", 13, 28, 1, lowerDropout},     {"Expand", 13, 28, 2, lowerExpand},
-      {"Flatten", 13, 28, 1, lowerFlatten},     {"Identity", 13, 28, 1, lowerIdentity},
-      {"Reshape", 13, 28, 2, lowerReshape},     {"Shape", 13, 28, 1, lowerShape},
-      {"Size", 13, 28, 1, lowerSize},           {"Squeeze", 13, 28, 1, lowerSqueeze},
-      {"Unsqueeze", 13, 28, 2, lowerUnsqueeze},
+
+      {"Expand", 13, 28, 2, lowerExpand},
+      {"Flatten", 13, 28, 1, lowerFlatten, "", true},
+      {"Identity", 13, 28, 1, lowerIdentity, "", true},
+      {"Reshape", 13, 28, 2, lowerReshape, "", true},
+      {"Shape", 13, 28, 1, lowerShape, "", true},
+      {"Size", 13, 28, 1, lowerSize, "", true},
+      {"Squeeze", 13, 28, 1, lowerSqueeze, "", true},
+      {"Unsqueeze", 13, 28, 2, lowerUnsqueeze, "", true},
   };
   return rows;
 }

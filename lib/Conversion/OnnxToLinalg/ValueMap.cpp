@@ -1,6 +1,7 @@
 //===- ValueMap.cpp - what ONNX values have become ----------------------------===//
 
 #include "ValueMap.h"
+#include "NarrowElements.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "moec/Dialect/Onnx/Onnx.h"
@@ -8,18 +9,22 @@
 using namespace mlir;
 using namespace moec;
 
-Type moec::signlessType(Type type) {
+Type moec::storageType(Type type) {
   if (auto shaped = dyn_cast<ShapedType>(type))
-    return shaped.clone(signlessType(shaped.getElementType()));
+    return shaped.clone(storageType(shaped.getElementType()));
+  if (isNarrow(type))
+    return IntegerType::get(type.getContext(), 8);
   if (type.isUnsignedInteger())
     return IntegerType::get(type.getContext(), type.getIntOrFloatBitWidth());
   return type;
 }
 
-ElementsAttr moec::signlessElements(ElementsAttr attr) {
-  auto type = cast<ShapedType>(signlessType(attr.getShapedType()));
+ElementsAttr moec::storedElements(ElementsAttr attr) {
+  auto type = cast<ShapedType>(storageType(attr.getShapedType()));
   if (type == attr.getShapedType())
     return attr;
+  if (isNarrow(attr.getElementType()))
+    return storedNarrowElements(cast<DenseElementsAttr>(attr));
   if (auto dense = dyn_cast<DenseElementsAttr>(attr))
     return dense.bitcast(type.getElementType());
   return DenseResourceElementsAttr::get(type, cast<DenseResourceElementsAttr>(attr).getRawHandle());
@@ -89,7 +94,7 @@ Value ValueMap::tensor(Value value) {
   if (found != scalars.end())
     known = materialize(found->second);
   else if (auto constant = value.getDefiningOp<onnx::ConstantOp>())
-    known = emitter.constant(signlessElements(constant.getValue()));
+    known = emitter.constant(storedElements(constant.getValue()));
   else
     known = value;
   return known;

@@ -20,9 +20,9 @@ struct ScalarTensor {
   bool isScalar() const { return shape.empty(); }
 };
 
-/// `uiN` becomes `iN`; everything else stays.
-mlir::Type signlessType(mlir::Type type);
-mlir::ElementsAttr signlessElements(mlir::ElementsAttr attr);
+/// What elements are kept as: `uiN` becomes `iN`, narrow types (NarrowElements.h) become `i8`, all others stay.
+mlir::Type storageType(mlir::Type type);
+mlir::ElementsAttr storedElements(mlir::ElementsAttr attr);
 
 /// The lowered form of each ONNX value: a tensor, the scalars it consists of, or both. Either is made from the other on
 /// demand, so that shape arithmetic leaves no tensors behind.

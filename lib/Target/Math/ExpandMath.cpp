@@ -24,10 +24,29 @@ bool hasInstruction(StringRef name) {
   return llvm::is_contained(names, name);
 }
 
+/// An integer becomes an f16 or bf16 by way of f32, as these types are for storage. Where that loses nothing the
+/// canonicalizer has taken the way away.
+template <typename Op> struct ConvertToNarrowFloatByFloat : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    Type result = op.getType(), element = getElementTypeOrSelf(result), single = rewriter.getF32Type();
+    if (!element.isF16() && !element.isBF16())
+      return rewriter.notifyMatchFailure(op, "the result is not narrow");
+    if (auto vector = dyn_cast<VectorType>(result))
+      single = vector.clone(single);
+    Value number = Op::create(rewriter, op.getLoc(), single, op.getIn());
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, result, number);
+    return success();
+  }
+};
+
 struct ExpandMath : moec::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateDoubleFunctionPatterns(patterns);
+    patterns.add<ConvertToNarrowFloatByFloat<arith::SIToFPOp>, ConvertToNarrowFloatByFloat<arith::UIToFPOp>>(
+        &getContext());
     auto needsExpansion = [](StringRef name) { return !hasInstruction(name); };
     math::populateExpansionPatterns(
         patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "powf", "fpowi", "exp2", "rsqrt", "clampf"});

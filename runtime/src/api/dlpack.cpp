@@ -14,11 +14,24 @@ struct TypePair {
 };
 
 static constexpr TypePair typePairs[] = {
-    {MOERT_F32, dlCodeFloat, 32},   {MOERT_F64, dlCodeFloat, 64}, {MOERT_F16, dlCodeFloat, 16},
-    {MOERT_BF16, dlCodeBfloat, 16}, {MOERT_I8, dlCodeInt, 8},     {MOERT_I16, dlCodeInt, 16},
-    {MOERT_I32, dlCodeInt, 32},     {MOERT_I64, dlCodeInt, 64},   {MOERT_U8, dlCodeUInt, 8},
-    {MOERT_U16, dlCodeUInt, 16},    {MOERT_U32, dlCodeUInt, 32},  {MOERT_U64, dlCodeUInt, 64},
+    {MOERT_F32, dlCodeFloat, 32},
+    {MOERT_F64, dlCodeFloat, 64},
+    {MOERT_F16, dlCodeFloat, 16},
+    {MOERT_BF16, dlCodeBfloat, 16},
+    {MOERT_I8, dlCodeInt, 8},
+    {MOERT_I16, dlCodeInt, 16},
+    {MOERT_I32, dlCodeInt, 32},
+    {MOERT_I64, dlCodeInt, 64},
+    {MOERT_U8, dlCodeUInt, 8},
+    {MOERT_U16, dlCodeUInt, 16},
+    {MOERT_U32, dlCodeUInt, 32},
+    {MOERT_U64, dlCodeUInt, 64},
     {MOERT_BOOL, dlCodeBool, 8},
+    {MOERT_F8E4M3FN, dlCodeFloat8E4M3Fn, 8},
+    {MOERT_F8E4M3FNUZ, dlCodeFloat8E4M3Fnuz, 8},
+    {MOERT_F8E5M2, dlCodeFloat8E5M2, 8},
+    {MOERT_F8E5M2FNUZ, dlCodeFloat8E5M2Fnuz, 8},
+    {MOERT_F8E8M0FNU, dlCodeFloat8E8M0Fnu, 8},
 };
 
 static Status readType(const DLDataType &type, uint32_t &elementType) {

@@ -43,5 +43,12 @@ enum { dlpackMajor = 1, dlpackMinor = 1 };
 enum { dlDeviceCpu = 1 };
 enum { dlFlagReadOnly = 1, dlFlagCopied = 2 };
 enum { dlCodeInt = 0, dlCodeUInt = 1, dlCodeFloat = 2, dlCodeBfloat = 4, dlCodeBool = 6 };
+enum {
+  dlCodeFloat8E4M3Fn = 10,
+  dlCodeFloat8E4M3Fnuz = 11,
+  dlCodeFloat8E5M2 = 12,
+  dlCodeFloat8E5M2Fnuz = 13,
+  dlCodeFloat8E8M0Fnu = 14
+};
 
 } // namespace moert

@@ -137,8 +137,7 @@ Status StepChecker::checkOperand(StepOperand operand) {
     return below("output", artifact.outputs.size());
   case StepOperand::ElementType:
     ++at;
-    if (elementSize(value) == 0 || value == MOERT_F16 || value == MOERT_BF16 || value == MOERT_F32 ||
-        value == MOERT_F64)
+    if (elementSize(value) == 0 || isFloat(value))
       return stepFailure("element type ", value, " is not an integer type");
     return Status::success();
   case StepOperand::BinaryOperator:

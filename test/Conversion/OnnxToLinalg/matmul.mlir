@@ -50,3 +50,14 @@ func.func @einsum(%x: tensor<?x8xf32>, %y: tensor<4x8x6xf32>) -> tensor<4x?x6xf3
   %0 = onnx.node "Einsum"(%x, %y) {version = 12 : i64, attrs = {equation = "th, ehi -> eti"}} : (tensor<?x8xf32>, tensor<4x8x6xf32>) -> tensor<4x?x6xf32>
   return %0 : tensor<4x?x6xf32>
 }
+
+// -----
+
+// A label that is repeated in a term stands for the diagonal.
+// CHECK-LABEL: func.func @diagonal
+// CHECK: step.check {{.*}}"{{.*}}a repeated label: extents differ"
+// CHECK: tensor.extract %arg0[%{{.*}}, %[[I:.*]], %[[I]]]
+func.func @diagonal(%x: tensor<2x3x?xf32>) -> tensor<2x3xf32> {
+  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "bii->bi"}} : (tensor<2x3x?xf32>) -> tensor<2x3xf32>
+  return %0 : tensor<2x3xf32>
+}

@@ -63,3 +63,15 @@ func.func @layer_norm(%x: tensor<3x4x8xf32>, %w: tensor<4x8xf32>) -> tensor<3x4x
   %0 = onnx.node "LayerNormalization"(%x, %w) {version = 17 : i64, attrs = {axis = 1 : i64}} : (tensor<3x4x8xf32>, tensor<4x8xf32>) -> tensor<3x4x8xf32>
   return %0 : tensor<3x4x8xf32>
 }
+
+// -----
+
+// In training the moments are those of the input, and running moments are results.
+// CHECK-LABEL: func.func @batch_moments
+// CHECK: iterator_types = ["parallel", "reduction", "reduction"]
+// CHECK: arith.constant 0.899999976158{{[0-9]+}} : f64
+// CHECK: math.sqrt
+func.func @batch_moments(%x: tensor<?x2x?xf32>, %s: tensor<2xf32>, %b: tensor<2xf32>, %m: tensor<2xf64>, %v: tensor<2xf64>) -> (tensor<?x2x?xf32>, tensor<2xf64>, tensor<2xf64>) {
+  %0:3 = onnx.node "BatchNormalization"(%x, %s, %b, %m, %v) {version = 15 : i64, attrs = {training_mode = 1 : i64}} : (tensor<?x2x?xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf64>, tensor<2xf64>) -> (tensor<?x2x?xf32>, tensor<2xf64>, tensor<2xf64>)
+  return %0#0, %0#1, %0#2 : tensor<?x2x?xf32>, tensor<2xf64>, tensor<2xf64>
+}

@@ -119,10 +119,10 @@ func.func @power(%x: tensor<1x1x8xf32>) -> tensor<1x1x1xf32> {
 }
 
 // -----
-func.func @repeated_label(%x: tensor<3x3xf32>) -> tensor<3xf32> {
-  // expected-error @+1 {{equation: label i is repeated in a term}}
-  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "ii->i"}} : (tensor<3x3xf32>) -> tensor<3xf32>
-  return %0 : tensor<3xf32>
+func.func @repeated_label(%x: tensor<3xf32>) -> tensor<3x3xf32> {
+  // expected-error @+1 {{equation: label i is repeated in the result}}
+  %0 = onnx.node "Einsum"(%x) {version = 12 : i64, attrs = {equation = "i->ii"}} : (tensor<3xf32>) -> tensor<3x3xf32>
+  return %0 : tensor<3x3xf32>
 }
 
 // -----
@@ -233,6 +233,20 @@ func.func @quantized_type(%x: tensor<4xi64>, %s: tensor<f32>) -> tensor<4xf32> {
   // expected-error @+1 {{quantised elements of type 'i64' are not supported}}
   %0 = onnx.node "DequantizeLinear"(%x, %s) {version = 21 : i64} : (tensor<4xi64>, tensor<f32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
+}
+
+// -----
+func.func @quantized_power(%x: tensor<4xf32>, %s: tensor<f32>) -> tensor<4xf8E8M0FNU> {
+  // expected-error @+1 {{quantised elements of type 'f8E8M0FNU' are not supported}}
+  %0 = onnx.node "QuantizeLinear"(%x, %s) {version = 25 : i64, attrs = {output_dtype = 24 : i64}} : (tensor<4xf32>, tensor<f32>) -> tensor<4xf8E8M0FNU>
+  return %0 : tensor<4xf8E8M0FNU>
+}
+
+// -----
+func.func @precision(%x: tensor<4xf32>, %s: tensor<f32>) -> tensor<4xui8> {
+  // expected-error @+1 {{attribute precision: expected a type of floats, found 7}}
+  %0 = onnx.node "QuantizeLinear"(%x, %s) {version = 23 : i64, attrs = {precision = 7 : i64}} : (tensor<4xf32>, tensor<f32>) -> tensor<4xui8>
+  return %0 : tensor<4xui8>
 }
 
 // -----

@@ -53,13 +53,6 @@ func.func @squeeze(%x: tensor<?x1xf32>) -> tensor<*xf32> {
 }
 
 // -----
-func.func @training(%x: tensor<8xf32>, %r: tensor<f32>, %t: tensor<i1>) -> tensor<8xf32> {
-  // expected-error @+1 {{training_mode: expected a constant false}}
-  %0 = onnx.node "Dropout"(%x, %r, %t) {version = 13 : i64} : (tensor<8xf32>, tensor<f32>, tensor<i1>) -> tensor<8xf32>
-  return %0 : tensor<8xf32>
-}
-
-// -----
 func.func @concat(%x: tensor<8xf32>, %y: tensor<1x8xf32>) -> tensor<16xf32> {
   // expected-error @+1 {{concatenation of ranks 1 and 2}}
   %0 = onnx.node "Concat"(%x, %y) {version = 13 : i64, attrs = {axis = 0 : i64}} : (tensor<8xf32>, tensor<1x8xf32>) -> tensor<16xf32>

@@ -28,20 +28,6 @@ func.func @no_rank(%x: tensor<*xf32>) -> tensor<*xf32> {
 }
 
 // -----
-func.func @element_type(%x: tensor<4xf8E4M3FN>) -> tensor<4xf32> {
-  // expected-error @+1 {{input 0: elements of type 'f8E4M3FN' are not supported}}
-  %0 = onnx.node "Cast"(%x) {version = 19 : i64, attrs = {to = 1 : i64}} : (tensor<4xf8E4M3FN>) -> tensor<4xf32>
-  return %0 : tensor<4xf32>
-}
-
-// -----
-func.func @result_type(%x: tensor<4xf32>) -> tensor<4xf8E4M3FN> {
-  // expected-error @+1 {{result 0: type 'tensor<4xf8E4M3FN>' is not supported}}
-  %0 = onnx.node "Cast"(%x) {version = 19 : i64, attrs = {to = 17 : i64}} : (tensor<4xf32>) -> tensor<4xf8E4M3FN>
-  return %0 : tensor<4xf8E4M3FN>
-}
-
-// -----
 func.func @missing(%x: tensor<4xf32>) -> tensor<4xf32> {
   // expected-error @+1 {{Add-14 at node "": input 1 is missing}}
   %0 = onnx.node "Add"(%x) {version = 14 : i64} : (tensor<4xf32>) -> tensor<4xf32>

@@ -28,6 +28,16 @@ func.func @double(%x: vector<8xf64>) -> vector<8xf64> {
 
 // -----
 
+// CHECK-LABEL: func @to_half
+// CHECK: arith.sitofp %{{.*}} : vector<4xi8> to vector<4xf32>
+// CHECK: arith.truncf %{{.*}} : vector<4xf32> to vector<4xf16>
+func.func @to_half(%x: vector<4xi8>) -> vector<4xf16> {
+  %y = arith.sitofp %x : vector<4xi8> to vector<4xf16>
+  return %y : vector<4xf16>
+}
+
+// -----
+
 func.func @missing(%x: f64) -> f64 {
   // expected-error @+1 {{has no expansion for 'f64'}}
   %y = math.cbrt %x : f64

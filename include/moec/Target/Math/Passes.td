@@ -9,7 +9,7 @@ def ExpandMath : Pass<"moe-expand-math"> {
   let description = [{
     Kernels call no library: exp, log, tanh, erf, sin, cos and what derives from them become polynomials on f32 and f64
     (scalar and vector, a few units in the last place); f16 and bf16 go through f32. Sine, cosine and tangent of f64 are
-    NaN beyond 2^50. A function without an expansion for its type is an error.
+    NaN beyond 2^50. A function without an expansion for its type is an error. Integers become f16 and bf16 by way of f32.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect",
     "::mlir::x86vector::X86VectorDialect"];
