@@ -215,7 +215,7 @@ TEST_P(AttentionManyRows, AgreesWithReference) { compare({{1, 129, 129}, {1, 140
 INSTANTIATE_TEST_SUITE_P(
     Forms, AttentionManyRows,
     testing::Values(AttentionForm{"Causal", "bf16", "bf16", "bf16", 54, 6, 16, 24, nullptr, false, false, true},
-                    AttentionForm{"MaskAndWindow", "f16", "f16", "f16", 54, 54, 24, 80, "i1", true, true, true, 70}),
+                    AttentionForm{"MaskAndWindow", "f16", "f16", "f16", 54, 54, 24, 80, "i1", true, true, true, 600}),
     [](const auto &info) { return info.param.name; });
 
 /// What a launch may not waste. Keys and values are counted as weights.

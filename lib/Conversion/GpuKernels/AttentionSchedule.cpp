@@ -41,7 +41,9 @@ AttentionSchedule::AttentionSchedule(const AttentionProblem &problem, const step
   int64_t share = machine.sharedBytesPerProcessor / blocksPerProcessor - reservedPerBlock;
   chooseSlots(flat, machine, share);
   chooseSlots(tall, machine, share);
-  if (problem.tileBytes == 2 && columnsPerPart <= 128) {
+  // The rows of a tile read the keys of all their windows, so with small ones high tiles compute more than they save.
+  bool hasSmallWindow = problem.hasWindow() && static_cast<int64_t>(problem.op.getWindow()) < 512;
+  if (problem.tileBytes == 2 && columnsPerPart <= 128 && !hasSmallWindow) {
     wide = AttentionBody{/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*tilesPerWarp=*/2,
                          /*keysPerStep=*/columnsPerPart <= 64 ? 64 : 32, /*fewestSteps=*/8};
     chooseSlots(*wide, machine, share);
