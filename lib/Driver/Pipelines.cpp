@@ -35,7 +35,7 @@ static constexpr llvm::StringLiteral optionalPasses[] = {
     "moe-place-state",
     "moe-form-dense-matmul",
     "moe-encode-weights",
-    "linalg-fuse-elementwise-ops",
+    "moe-fuse-elementwise",
     "moe-plan-buffers",
 };
 
@@ -93,7 +93,7 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createHoistWeightExpressions());
   // Only the host function from here on: folding inside a weight's expression would replace its ops by others.
   OpPassManager &host = pm.nest<func::FuncOp>();
-  addOptional(host, options, createLinalgElementwiseOpFusionPass());
+  addOptional(host, options, createFuseElementwise());
   host.addPass(createCanonicalizerPass());
   host.addPass(createCSEPass());
   pm.addPass(createLocateExperts());

@@ -104,6 +104,24 @@ def EncodeWeights : Pass<"moe-encode-weights"> {
   ];
 }
 
+def FuseElementwise : Pass<"moe-fuse-elementwise"> {
+  let summary = "compute chains of elementwise linalg ops in one";
+  let description = [{
+    A `linalg` op with parallel loops alone and one reader moves into it, unless the reader would compute its values more
+    than once: a product reads each row for every column. What only moves or converts values moves in anyway.
+
+    ```mlir
+    %0 = linalg.generic {…} ins(%x) … { math.exp }     // parallel (i)
+    %1 = linalg.generic {…} ins(%0) … { arith.negf }   // parallel (i)
+    ```
+    becomes
+    ```mlir
+    %1 = linalg.generic {…} ins(%x) … { math.exp, arith.negf }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def HoistWeightExpressions : Pass<"moe-hoist-weight-expressions", "::mlir::ModuleOp"> {
   let summary = "let the writer compute what depends on weights alone";
   let description = [{
