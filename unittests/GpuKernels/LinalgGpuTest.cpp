@@ -163,7 +163,7 @@ TEST_F(LinalgGpu, AddsTransposedTensors) {
           x + ", " + x + ") outs(%e : " + out +
           ") { ^bb0(%a: f32, %b: f32, %o: f32): %1 = arith.subf %a, %b : f32 linalg.yield %1 : f32 } -> " + out);
   auto runner = compile(code);
-  for (auto [rows, columns] : {std::pair{0, 4}, {1, 1}, {40, 33}}) {
+  for (auto [rows, columns] : {std::pair{0, 4}, {1, 1}, {70, 3}, {40, 33}}) {
     HostTensor a = random("f32", {columns, rows}), b = random("f32", {rows, columns}, 1);
     HostTensor expected = map(b, parse("f32"), [&](int64_t i) {
       return a.real({i % columns, i / columns}) - b.real(i);
@@ -253,33 +253,97 @@ INSTANTIATE_TEST_SUITE_P(Forms, ReductionGpu,
                                                        [](double a, double b) { return double(a != 0 && b != 0); }}),
                          [](const auto &info) { return info.param.name; });
 
-TEST_F(LinalgGpu, MultipliesByTransposedMatrices) {
-  // Both operands are contiguous along the sum.
-  std::string x = "tensor<?x?x48xf32>", out = "tensor<?x?x?xf32>";
-  std::string code = function(
-      "%x: " + x + ", %y: " + x, out,
-      "%c0 = arith.constant 0 : index %c1 = arith.constant 1 : index %z = arith.constant 0.0 : f32 %b = tensor.dim %x, "
-      "%c0 : " +
-          x + " %m = tensor.dim %x, %c1 : " + x + " %n = tensor.dim %y, %c1 : " + x +
-          " %e = tensor.empty(%b, %m, %n) : " + out + " %f = linalg.fill ins(%z : f32) outs(%e : " + out + ") -> " +
-          out,
-      "{indexing_maps = [affine_map<(b, i, j, k) -> (b, i, k)>, affine_map<(b, i, j, k) -> (b, j, k)>, affine_map<(b, "
-      "i, "
-      "j, k) -> (b, i, j)>], iterator_types = [\"parallel\", \"parallel\", \"parallel\", \"reduction\"]} ins(%x, %y "
-      ": " +
-          x + ", " + x + ") outs(%f : " + out +
-          ") { ^bb0(%a: f32, %c: f32, %o: f32): %1 = arith.mulf %a, %c : f32 %2 = arith.addf %o, %1 : f32 linalg.yield "
-          "%2 : f32 } -> " +
-          out);
-  auto runner = compile(code);
-  HostTensor a = random("f32", {2, 3, 48}), b = random("f32", {2, 5, 48}, 1), expected(parse("f32"), {2, 3, 5});
-  for (int64_t at = 0; at < expected.getSize(); ++at) {
-    double sum = 0;
-    for (int64_t k = 0; k < 48; ++k)
-      sum += a.real({at / 15, at / 5 % 3, k}) * b.real({at / 15, at % 5, k});
-    expected.setReal(at, sum);
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+struct ProductForm {
+  const char *name;
+  const char *element;
+  /// Extents and maps of the operands: batch, rows, columns, terms are b, i, j, k.
+  const char *left, *right, *result;
+};
+
+class ProductGpu : public GpuOpTest, public testing::WithParamInterface<ProductForm> {
+protected:
+  static std::string typeOf(StringRef loops, StringRef element) {
+    std::string type = "tensor<";
+    for (size_t i = 0; i < loops.size(); ++i)
+      type += "?x";
+    return type + element.str() + ">";
   }
-  expectClose(launch(*runner, {a, b}), expected, 1e-4);
+  static std::string mapOf(StringRef loops) {
+    std::string map = "affine_map<(b, i, j, k) -> (";
+    for (char loop : loops)
+      map += std::string(map.back() == '(' ? "" : ", ") + loop;
+    return map + ")>";
+  }
+
+  std::string text() const {
+    const ProductForm &form = GetParam();
+    std::string x = typeOf(form.left, form.element), y = typeOf(form.right, form.element), out = typeOf("bij", "f32");
+    std::string init = "%z = arith.constant 0.0 : f32 ", dims;
+    for (char loop : StringRef(form.result)) {
+      size_t onLeft = StringRef(form.left).find(loop), onRight = StringRef(form.right).find(loop);
+      bool isLeft = onLeft != StringRef::npos;
+      std::string name = std::string("%") + loop;
+      init += name + "c = arith.constant " + std::to_string(isLeft ? onLeft : onRight) + " : index " + name +
+              " = tensor.dim " + (isLeft ? "%x, " : "%y, ") + name + "c : " + (isLeft ? x : y) + " ";
+      dims += (dims.empty() ? "" : ", ") + name;
+    }
+    init +=
+        "%e = tensor.empty(" + dims + ") : " + out + " %f = linalg.fill ins(%z : f32) outs(%e : " + out + ") -> " + out;
+    bool isNarrow = StringRef(form.element) != "f32";
+    std::string element = form.element;
+    std::string body = isNarrow ? "%aw = arith.extf %a : " + element + " to f32 %cw = arith.extf %c : " + element +
+                                      " to f32 %1 = arith.mulf %aw, %cw : f32"
+                                : "%1 = arith.mulf %a, %c : f32";
+    return function("%x: " + x + ", %y: " + y, out, init,
+                    "{indexing_maps = [" + mapOf(form.left) + ", " + mapOf(form.right) + ", " + mapOf(form.result) +
+                        "], iterator_types = [\"parallel\", \"parallel\", \"parallel\", \"reduction\"]} ins(%x, %y : " +
+                        x + ", " + y + ") outs(%f : " + out + ") { ^bb0(%a: " + element + ", %c: " + element +
+                        ", %o: f32): " + body + " %2 = arith.addf %o, %1 : f32 linalg.yield %2 : f32 } -> " + out);
+  }
+};
+
+TEST_P(ProductGpu, MatchesReference) {
+  const ProductForm &form = GetParam();
+  auto runner = compile(text());
+  struct Extents {
+    int64_t b, i, j, k;
+  };
+  for (auto [b, i, j, k] :
+       {Extents{2, 3, 5, 48}, {1, 1, 200, 64}, {1, 70, 65, 33}, {2, 64, 64, 16}, {1, 4, 4, 0}, {0, 4, 4, 4}}) {
+    SCOPED_TRACE(llvm::formatv("{0} x {1} x {2} x {3}", b, i, j, k).str());
+    auto extentOf = [&](char loop) { return loop == 'b' ? b : loop == 'i' ? i : loop == 'j' ? j : k; };
+    auto shapeOf = [&](StringRef loops) { return llvm::to_vector_of<int64_t>(llvm::map_range(loops, extentOf)); };
+    HostTensor x = random(form.element, shapeOf(form.left)), y = random(form.element, shapeOf(form.right), 1);
+    HostTensor expected(parse("f32"), shapeOf(form.result));
+    int64_t at[4];
+    auto valueAt = [&](const HostTensor &tensor, StringRef loops) {
+      SmallVector<int64_t> index;
+      for (char loop : loops)
+        index.push_back(at[StringRef("bijk").find(loop)]);
+      return tensor.offset(index);
+    };
+    for (at[0] = 0; at[0] < b; ++at[0])
+      for (at[1] = 0; at[1] < i; ++at[1])
+        for (at[2] = 0; at[2] < j; ++at[2]) {
+          double sum = 0;
+          for (at[3] = 0; at[3] < k; ++at[3])
+            sum += x.real(valueAt(x, form.left)) * y.real(valueAt(y, form.right));
+          expected.setReal(valueAt(expected, form.result), sum);
+        }
+    expectClose(launch(*runner, {x, y}), expected, 1e-4);
+  }
+  expectAssembles(*runner);
 }
+
+INSTANTIATE_TEST_SUITE_P(Forms, ProductGpu,
+                         testing::Values(ProductForm{"Plain", "f32", "bik", "bkj", "bij"},
+                                         ProductForm{"Transposed", "bf16", "bik", "bjk", "bij"},
+                                         ProductForm{"Shared", "f16", "bik", "kj", "bij"},
+                                         ProductForm{"Turned", "f32", "bki", "bkj", "bji"}),
+                         [](const auto &info) { return info.param.name; });
 
 } // namespace

@@ -45,7 +45,25 @@ Type ElementRuns::storedType(int64_t count) const {
   return count == 1 ? stored : VectorType::get(count, stored);
 }
 
+/// Bits that are moved together.
+static Type bitsType(OpBuilder &builder, int64_t bytes) {
+  return bytes <= 4 ? Type(builder.getIntegerType(8 * bytes)) : VectorType::get(bytes / 4, builder.getI32Type());
+}
+
+/// Bytes are taken out of words: LLVM would rather load vectors of them one by one.
+Values ElementRuns::loadBytes(Value offset, int64_t count) const {
+  Value words = block.load(bitsType(block.builder, count), at(offset));
+  Values values;
+  for (int64_t i = 0; i < count; ++i) {
+    Value word = count <= 4 ? words : block.make<LLVM::ExtractElementOp>(words, block.i32(i / 4));
+    values.push_back(block.make<arith::TruncIOp>(element, block.shiftRight(word, 8 * (i % 4))));
+  }
+  return values;
+}
+
 Values ElementRuns::load(Value offset, int64_t count) const {
+  if (getStoredBytes(element) == 1 && count > 1)
+    return loadBytes(offset, count);
   Value run = block.load(storedType(count), at(offset));
   Values values;
   for (int64_t i = 0; i < count; ++i) {
@@ -77,8 +95,6 @@ void ElementRuns::storeReals(ValueRange values, Value offset) const {
 }
 
 void ElementRuns::copy(Value offset, const ElementRuns &target, Value targetOffset, int64_t count) const {
-  int64_t bytes = count * getStoredBytes(element);
-  Type bits = bytes < maxAccessBytes ? Type(block.builder.getIntegerType(8 * bytes))
-                                     : VectorType::get(bytes / 4, block.builder.getI32Type());
+  Type bits = bitsType(block.builder, count * getStoredBytes(element));
   block.store(block.load(bits, at(offset)), target.at(targetOffset));
 }

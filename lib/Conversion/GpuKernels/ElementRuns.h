@@ -41,6 +41,7 @@ public:
   void copy(mlir::Value offset, const ElementRuns &target, mlir::Value targetOffset, int64_t count) const;
 
 private:
+  GpuBlockBuilder::Values loadBytes(mlir::Value offset, int64_t count) const;
   mlir::Value at(mlir::Value offset) const;
   /// An element, or several, in memory.
   mlir::Type storedType(int64_t count) const;

@@ -106,6 +106,10 @@ bool isOneDimension(linalg::LinalgOp op) {
 
 } // namespace
 
+std::unique_ptr<LinalgGpuPlan> moec::planSingleElements(linalg::LinalgOp op, int64_t runLoop) {
+  return std::make_unique<ElementwisePlan>(op, 1, runLoop);
+}
+
 std::unique_ptr<LinalgGpuPlan> moec::planElementwise(linalg::LinalgOp op) {
   SmallVector<Type> stored;
   for (Value operand : op->getOperands())

@@ -60,10 +60,11 @@ SmallVector<Value> LinalgRuns::next(ArrayRef<Value> point, int64_t i) const {
 
 static std::unique_ptr<LinalgGpuPlan> makePlan(Operation *op) {
   auto linalgOp = cast<linalg::LinalgOp>(op);
-  if (linalgOp.getNumReductionLoops() > 0)
-    return planRowReduction(linalgOp);
-  auto plan = planElementwise(linalgOp);
-  return plan ? std::move(plan) : planTranspose(linalgOp);
+  bool isReduction = linalgOp.getNumReductionLoops() > 0;
+  auto plan = isReduction ? planProduct(linalgOp) : planElementwise(linalgOp);
+  if (plan)
+    return plan;
+  return isReduction ? planRowReduction(linalgOp) : planTranspose(linalgOp);
 }
 
 namespace {

@@ -35,8 +35,14 @@ protected:
 /// No reductions, and operands that lie in runs along the last loop of the output: a thread computes a run.
 std::unique_ptr<LinalgGpuPlan> planElementwise(mlir::linalg::LinalgOp op);
 
+/// No reductions: a thread computes an element, neighbouring threads neighbours along `runLoop`.
+std::unique_ptr<LinalgGpuPlan> planSingleElements(mlir::linalg::LinalgOp op, int64_t runLoop);
+
 /// No reductions, and inputs that lie along another loop than the output: a block turns a tile.
 std::unique_ptr<LinalgGpuPlan> planTranspose(mlir::linalg::LinalgOp op);
+
+/// Products of two tensors of floats, summed up in f32: a block computes a tile.
+std::unique_ptr<LinalgGpuPlan> planProduct(mlir::linalg::LinalgOp op);
 
 /// Reductions along which the inputs are contiguous: a warp or a block computes an element of the output.
 std::unique_ptr<LinalgGpuPlan> planRowReduction(mlir::linalg::LinalgOp op);

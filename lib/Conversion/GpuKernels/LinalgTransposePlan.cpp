@@ -2,6 +2,7 @@
 //
 // Where an input is contiguous along another loop than the output, a block reads tiles of 32 x 32 of it into shared
 // memory along its own direction and takes its elements from there along the output's. Other inputs are read in place.
+// Extents that turn out narrow at run time leave an element to each thread.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +16,8 @@ using Values = GpuBlockBuilder::Values;
 namespace {
 
 constexpr int64_t tileSize = 32, warps = 8;
+/// Where a loop has fewer iterations each thread computes one element.
+constexpr int64_t narrowTile = 8;
 /// Elements of a line of a tile in shared memory: columns lie in different banks.
 constexpr int64_t tilePitch = tileSize + 1;
 
@@ -25,7 +28,8 @@ class TransposePlan : public LinalgGpuPlan {
 public:
   /// The inputs `turned` are contiguous along `readLoop`, all other operands along `runLoop`.
   TransposePlan(linalg::LinalgOp op, int64_t readLoop, int64_t runLoop, ArrayRef<int64_t> turned)
-      : LinalgGpuPlan(op), readLoop(readLoop), runLoop(runLoop), turned(turned) {}
+      : LinalgGpuPlan(op), readLoop(readLoop), runLoop(runLoop), turned(turned),
+        elementwise(planSingleElements(op, runLoop)) {}
 
   step::GpuLaunchShape getLaunchShape() override {
     int64_t bytes = 0;
@@ -34,8 +38,10 @@ public:
     return {.threads = warps * warpLanes, .sharedBytes = bytes};
   }
 
-  Value buildBlockCount(const LoopEmitter &host, const step::GpuMachine &) override {
-    return host.product(gridOf(host, getLoopExtents(host, op, op->getOperands())));
+  Value buildBlockCount(const LoopEmitter &host, const step::GpuMachine &machine) override {
+    SmallVector<Value> extents = getLoopExtents(host, op, op->getOperands());
+    return host.select(isNarrow(host, extents), elementwise->buildBlockCount(host, machine),
+                       host.product(gridOf(host, extents)));
   }
 
   void emitBlock(OpBuilder &builder, Location loc, const step::GpuKernelContext &context, ValueRange operands,
@@ -43,10 +49,33 @@ public:
     GpuBlockBuilder block(builder, loc);
     LoopEmitter emit(builder, loc);
     LinalgRuns runs(block, op, operands, results, runLoop);
-    SmallVector<Value> extents = runs.getExtents(), point(op.getNumLoops());
-    SmallVector<int64_t> loops = gridLoops();
-    SmallVector<Value> place = emit.delinearize(context.block, gridOf(emit, extents));
-    for (auto [loop, coordinate] : llvm::zip_equal(loops, place))
+    SmallVector<Value> extents = runs.getExtents();
+    auto emitElements = [&] {
+      elementwise->emitBlock(builder, loc, context, operands, results);
+      return Values();
+    };
+    auto turnTile = [&] {
+      emitTile(block, context, runs, extents);
+      return Values();
+    };
+    if (isConstantIntValue(isNarrow(emit, extents), 0))
+      turnTile();
+    else
+      block.ifElse(isNarrow(emit, extents), emitElements, turnTile);
+  }
+
+private:
+  /// Whether tiles would leave most threads idle.
+  Value isNarrow(const LoopEmitter &emit, ArrayRef<Value> extents) {
+    Value narrower = emit.min(extents[readLoop], extents[runLoop]);
+    return emit.compare(arith::CmpIPredicate::ult, narrower, emit.index(narrowTile));
+  }
+
+  void emitTile(const GpuBlockBuilder &block, const step::GpuKernelContext &context, const LinalgRuns &runs,
+                ArrayRef<Value> extents) {
+    LoopEmitter emit(block.builder, block.loc);
+    SmallVector<Value> point(op.getNumLoops()), place = emit.delinearize(context.block, gridOf(emit, extents));
+    for (auto [loop, coordinate] : llvm::zip_equal(getParallelLoops(op), place))
       point[loop] = loop == readLoop || loop == runLoop ? emit.mul(coordinate, tileSize) : coordinate;
 
     Value lane = emit.rem(context.thread, warpLanes), warp = emit.div(context.thread, warpLanes);
@@ -67,12 +96,9 @@ public:
     });
   }
 
-private:
-  SmallVector<int64_t> gridLoops() { return getParallelLoops(op); }
-
   /// Tiles along the two loops, and the extents of the others.
   SmallVector<Value> gridOf(const LoopEmitter &emit, ArrayRef<Value> extents) {
-    return llvm::map_to_vector(gridLoops(), [&](int64_t loop) {
+    return llvm::map_to_vector(getParallelLoops(op), [&](int64_t loop) {
       return loop == readLoop || loop == runLoop ? emit.ceilDiv(extents[loop], tileSize) : extents[loop];
     });
   }
@@ -128,6 +154,7 @@ private:
 
   int64_t readLoop, runLoop;
   SmallVector<int64_t> turned;
+  std::unique_ptr<LinalgGpuPlan> elementwise;
 };
 
 /// The loop that consecutive elements of the operand follow, if its last dimension of more than one element is one.
@@ -166,10 +193,9 @@ std::unique_ptr<LinalgGpuPlan> moec::planTranspose(linalg::LinalgOp op) {
     readLoop = loop;
     turned.push_back(operand.getOperandNumber());
   }
-  // Narrow tiles would leave most threads idle.
   auto isNarrow = [&](int64_t loop) {
     int64_t range = op.getStaticLoopRanges()[loop];
-    return !ShapedType::isDynamic(range) && range < tileSize / 4;
+    return !ShapedType::isDynamic(range) && range < narrowTile;
   };
   if (!readLoop || isNarrow(*readLoop) || isNarrow(*runLoop))
     return nullptr;

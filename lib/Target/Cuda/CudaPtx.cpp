@@ -109,11 +109,15 @@ FailureOr<std::string> moec::compileToPtx(gpu::GPUModuleOp module) {
   llvm::LLVMContext context;
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = createTargetMachine(target, error);
-  std::unique_ptr<llvm::Module> code = machine ? translateModuleToLLVMIR(module, context, module.getName()) : nullptr;
-  if (!code)
+  if (!machine)
     return module.emitError("cannot compile for ") << target.getChip() << ": " << error;
+  // Loads and stores get their alignment while they are translated.
+  std::string layout = machine->createDataLayout().getStringRepresentation();
+  module->setAttr(LLVM::LLVMDialect::getDataLayoutAttrName(), StringAttr::get(module.getContext(), layout));
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context, module.getName());
+  if (!code)
+    return module.emitError("cannot be translated to LLVM IR");
   code->setTargetTriple(machine->getTargetTriple());
-  code->setDataLayout(machine->createDataLayout());
   placeSharedMemory(*code);
   optimize(*code, *machine);
   if (std::string missing = listMissingFunctions(*code); !missing.empty())
