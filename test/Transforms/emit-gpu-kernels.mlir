@@ -5,9 +5,8 @@
 // UNKNOWN: error: unknown GPU 'sm_1'
 
 // CHECK: gpu.module @sm_80 [#nvvm.target<O = 3, chip = "sm_80", features = "+ptx70">]
-// CHECK: gpu.func @softmax(%[[X:[a-z0-9]*]]: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias, llvm.readonly},
-// CHECK-SAME: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[N:[a-z0-9]*]]: i64, %{{[a-z0-9]*}}: i64,
-// CHECK-SAME: %[[TASKS:[a-z0-9]*]]: i64) kernel attributes
+// CHECK: gpu.func @scattered(%[[X:[a-z0-9]*]]: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias, llvm.readonly},
+// CHECK-SAME: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[N:[a-z0-9]*]]: i64, {{.*}} %[[TASKS:[a-z0-9]*]]: i64) kernel attributes
 // CHECK-SAME: known_block_size = array<i32: 64, 1, 1>
 // CHECK-SAME: moe.launch = {resident_blocks = false, shared_bytes = 0 : i64, threads = 64 : i64}
 // CHECK: %[[GENERIC:.*]] = llvm.addrspacecast %[[X]]
@@ -17,8 +16,9 @@
 // CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]] step
 // CHECK: memref.atomic_rmw maxs
 // CHECK: gpu.return
-step.kernel @softmax(%x: tensor<?x8xf32>) {
-  %0 = nn.softmax %x : tensor<?x8xf32>
+step.kernel @scattered(%x: tensor<?x8xf32>, %i: tensor<?x2xi64>, %u: tensor<?x2xf32>) {
+  %0 = nn.scatter_elements %u into %x[%i] axis 1 none
+      : (tensor<?x8xf32>, tensor<?x2xi64>, tensor<?x2xf32>) -> tensor<?x8xf32>
   step.yield %0 : tensor<?x8xf32>
 }
 
@@ -32,24 +32,23 @@ step.kernel @softmax(%x: tensor<?x8xf32>) {
 // CHECK: scf.for
 // CHECK-NOT: scf.for
 // CHECK: arith.mulf
-step.kernel @scaled(%x: tensor<4xf32>, %s: f32) {
-  %e = tensor.empty() : tensor<4xf32>
-  %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
-      ins(%x : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+step.kernel @scaled(%x: tensor<?xf32>, %s: f32, %n: index, %m: index) {
+  %e = tensor.empty(%n, %m) : tensor<?x?xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>],
+      iterator_types = ["parallel", "parallel"]} ins(%x : tensor<?xf32>) outs(%e : tensor<?x?xf32>) {
   ^bb0(%a: f32, %o: f32):
     %p = arith.mulf %a, %s : f32
     linalg.yield %p : f32
-  } -> tensor<4xf32>
-  step.yield %r : tensor<4xf32>
+  } -> tensor<?x?xf32>
+  step.yield %r : tensor<?x?xf32>
 }
 
-// CHECK: gpu.func @rounded(
-// CHECK: %[[X:.*]] = builtin.unrealized_conversion_cast %{{.*}} to memref<?x?xf16>
+// CHECK: gpu.func @wide(
+// CHECK: %[[K:.*]] = builtin.unrealized_conversion_cast %{{.*}} to memref<1x1x?x65536xf16>
 // CHECK: %[[WORKSPACE:.*]] = builtin.unrealized_conversion_cast %{{.*}} to memref<?xi8>
-// CHECK: %[[EXTENT:.*]] = memref.dim %[[X]], %{{.*}}
-// CHECK: arith.muli %[[EXTENT]], %{{.*}} : index
 // CHECK: memref.view %[[WORKSPACE]][%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xi8>
-step.kernel @rounded(%x: tensor<?x?xf16>) {
-  %0 = nn.softmax %x : tensor<?x?xf16>
-  step.yield %0 : tensor<?x?xf16>
+step.kernel @wide(%q: tensor<1x1x?x65536xf16>) {
+  %0 = nn.attention %q, %q, %q scale 1.0
+      : (tensor<1x1x?x65536xf16>, tensor<1x1x?x65536xf16>, tensor<1x1x?x65536xf16>) -> tensor<1x1x?x65536xf16>
+  step.yield %0 : tensor<1x1x?x65536xf16>
 }

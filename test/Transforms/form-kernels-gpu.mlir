@@ -1,5 +1,5 @@
-// With a GPU, a dispatch has the blocks of a launch and their scratch memory together. Rows are the tasks of a softmax;
-// an elementwise op has tasks of one element.
+// With a GPU, a dispatch has the blocks of a launch and their scratch memory together. Rows are the tasks of a scatter,
+// one per thread; a softmax has a kernel of its own, whose blocks take several short rows each.
 // RUN: moe-opt %s --moe-form-kernels="gpu=sm_80" | FileCheck %s
 // RUN: not moe-opt %s --moe-form-kernels="gpu=sm_1" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
@@ -10,20 +10,14 @@
 // CHECK: %[[THREADS:.*]] = arith.constant 64 : index
 // CHECK: %[[NEEDED:.*]] = arith.divui %{{.*}}, %[[THREADS]] : index
 // CHECK: %[[BLOCKS:.*]] = arith.minsi %[[NEEDED]], %[[MOST]] : index
+// CHECK: step.dispatch @nn_scatter_elements(%{{.*}}) {{.*}} gpu(%[[BLOCKS]], %{{.*}})
+// CHECK: arith.constant 7 : index
+// CHECK: %[[ROWS:.*]] = arith.constant 8 : index
+// CHECK-NEXT: %[[BLOCKS:.*]] = arith.divui %{{.*}}, %[[ROWS]] : index
 // CHECK: step.dispatch @nn_softmax(%{{.*}}) {{.*}} gpu(%[[BLOCKS]], %{{.*}})
-// CHECK: %[[ELEMENTS:.*]] = arith.muli
-// CHECK: arith.constant 4096 : index
-// CHECK: step.dispatch @linalg_generic
-func.func @main(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
-  %c0 = arith.constant 0 : index
-  %t = tensor.dim %x, %c0 : tensor<?x8xf32>
-  %a = nn.softmax %x : tensor<?x8xf32>
-  %e = tensor.empty(%t) : tensor<?x8xf32>
-  %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
-      iterator_types = ["parallel", "parallel"]} ins(%a : tensor<?x8xf32>) outs(%e : tensor<?x8xf32>) {
-  ^bb0(%v: f32, %o: f32):
-    %s = arith.addf %v, %v : f32
-    linalg.yield %s : f32
-  } -> tensor<?x8xf32>
+func.func @main(%x: tensor<?x8xf32>, %i: tensor<?x2xi64>, %u: tensor<?x2xf32>) -> tensor<?x8xf32> {
+  %a = nn.scatter_elements %u into %x[%i] axis 1 none
+      : (tensor<?x8xf32>, tensor<?x2xi64>, tensor<?x2xf32>) -> tensor<?x8xf32>
+  %r = nn.softmax %a : tensor<?x8xf32>
   return %r : tensor<?x8xf32>
 }
