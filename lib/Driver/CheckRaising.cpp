@@ -24,9 +24,18 @@ static constexpr uint64_t weightLimit = uint64_t(64) << 20;
 /// Ops in a row behind which what a recogniser took away must be back.
 static constexpr unsigned maxRounds = 32;
 
+/// The least capable code variant that this machine can run: the smallest code, the soonest compiled.
+static const CpuVariant *leastCpuVariant() {
+  const CpuVariant *native = nativeCpuVariant();
+  for (const CpuVariant &variant : llvm::reverse(cpuVariants()))
+    if (native && variant.architecture == native->architecture)
+      return &variant;
+  return nullptr;
+}
+
 /// Compiles a graph of the stage `raise` for this machine into the file `path`.
 static LogicalResult compileStructure(ModuleOp module, StringRef path) {
-  const CpuVariant *cpu = nativeCpuVariant();
+  const CpuVariant *cpu = leastCpuVariant();
   if (!cpu)
     return module.emitError("this machine has no supported code variant");
   PassManager pm(module.getContext());
@@ -35,7 +44,7 @@ static LogicalResult compileStructure(ModuleOp module, StringRef path) {
   if (failed(pm.run(module)))
     return failure();
   CompileOptions options;
-  options.cpus = {"native"};
+  options.cpus = {cpu->name.str()};
   Summary summary;
   std::error_code error;
   llvm::raw_fd_ostream file(path, error);

@@ -229,8 +229,11 @@ Comparison moec::compareForms(StringRef artifact, const StructureGraph &graph) {
   Comparison result = {Agreement::Unknown, "it runs on no inputs"};
   for (int64_t extent : {0, 1, 7, 33}) {
     std::optional<SmallVector<SmallVector<int64_t>>> shapes = findShapes(runner, graph, extent);
-    if (!shapes)
+    if (!shapes) {
+      if (result.agreement == Agreement::Unknown)
+        result.detail = std::string("it runs on no inputs: ") + moert_last_error();
       continue;
+    }
     for (const Floats &kind : kindsOfFloats) {
       if (!runner.run(makeInputs(runner.getProgram(), *shapes, kind, 0).views))
         continue;

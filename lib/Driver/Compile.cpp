@@ -22,6 +22,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Regex.h"
 
 using namespace mlir;
 namespace sys = llvm::sys;
@@ -47,6 +48,8 @@ private:
   CompileStatus runStage(Stage stage);
   CompileStatus runPasses(Stage stage, ArrayRef<std::string> disabledPasses);
   CompileStatus raise();
+  CompileStatus raiseChecked();
+  CompileStatus exposeValues(ModuleOp imported);
   CompileStatus checkContract(Stage stage);
   CompileStatus write();
   CompileStatus emitOrPrint(uint64_t &size);
@@ -83,6 +86,11 @@ CompileStatus Compilation::checkOptions() {
   }
   if (options.output == "-" && options.lastStage == Stage::Emit) {
     console.error("standard output takes text only; name a file, or an earlier stage");
+    return CompileStatus::Refused;
+  }
+  std::string problem;
+  if (!options.debugOutputs.empty() && !llvm::Regex(options.debugOutputs).isValid(problem)) {
+    console.error("'" + options.debugOutputs + "' is not a regular expression: " + problem);
     return CompileStatus::Refused;
   }
   if (options.lastStage == Stage::Import && isMlir()) {
@@ -137,7 +145,9 @@ CompileStatus Compilation::load() {
   }
   console.beginStage(Stage::Import);
   TimingScope scope = timingScope.nest(getStageName(Stage::Import));
-  FailureOr<OwningOpRef<ModuleOp>> imported = importOnnx(context, options.input);
+  ImportOptions importOptions;
+  importOptions.namesValues = !options.debugOutputs.empty();
+  FailureOr<OwningOpRef<ModuleOp>> imported = importOnnx(context, options.input, importOptions);
   if (failed(imported)) {
     if (console.getErrorCount() != 0)
       return CompileStatus::Refused;
@@ -176,11 +186,8 @@ CompileStatus Compilation::runPasses(Stage stage, ArrayRef<std::string> disabled
   return CompileStatus::InternalError;
 }
 
-/// The stage `raise`; with a check, what differs from plain operators is put back or is an error.
-CompileStatus Compilation::raise() {
-  auto entry = module->lookupSymbol<func::FuncOp>("main");
-  if (options.check == RaisingCheck::Off || !entry || entry.isExternal())
-    return runPasses(Stage::Raise, options.disabledPasses);
+/// Raises, and compares the result with the graph as it is without recognisers.
+CompileStatus Compilation::raiseChecked() {
   SmallVector<std::string> recognisers(options.disabledPasses);
   for (StringRef pass : llvm::make_filter_range(getOptionalPasses(), isRecogniser))
     recognisers.push_back(pass.str());
@@ -190,15 +197,34 @@ CompileStatus Compilation::raise() {
   OwningOpRef<ModuleOp> plain = module->clone();
   if (CompileStatus status = runPasses(Stage::Raise, options.disabledPasses); status != CompileStatus::Success)
     return status;
+  TimingScope scope = timingScope.nest("check");
   bool isStrict = options.check == RaisingCheck::Strict;
-  CheckCounts counts;
-  {
-    TimingScope scope = timingScope.nest("check");
-    counts = checkRaising(*module, *plain, isStrict);
-  }
-  removeNumbers(*module);
+  CheckCounts counts = checkRaising(*module, *plain, isStrict);
   summary.setChecked(counts);
   return isStrict && counts.rejected != 0 ? CompileStatus::Refused : CompileStatus::Success;
+}
+
+/// Makes named values outputs, so that a user can compare them.
+CompileStatus Compilation::exposeValues(ModuleOp imported) {
+  llvm::Regex wanted(options.debugOutputs);
+  if (RaisedStructures(*module, imported).expose(wanted) != 0)
+    return CompileStatus::Success;
+  console.error("no value after stage raise has a name that '" + options.debugOutputs + "' matches");
+  return CompileStatus::Refused;
+}
+
+CompileStatus Compilation::raise() {
+  auto entry = module->lookupSymbol<func::FuncOp>("main");
+  bool exposes = !options.debugOutputs.empty(), checks = options.check != RaisingCheck::Off;
+  if ((!checks && !exposes) || !entry || entry.isExternal())
+    return runPasses(Stage::Raise, options.disabledPasses);
+  numberOps(*module);
+  OwningOpRef<ModuleOp> imported = exposes ? module->clone() : OwningOpRef<ModuleOp>();
+  CompileStatus status = checks ? raiseChecked() : runPasses(Stage::Raise, options.disabledPasses);
+  if (status == CompileStatus::Success && exposes)
+    status = exposeValues(*imported);
+  removeNumbers(*module);
+  return status;
 }
 
 CompileStatus Compilation::runStage(Stage stage) {

@@ -5,9 +5,9 @@
 #include "ProtoConverter.h"
 #include "SchemaRegistry.h"
 #include "TensorData.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Dialect/Onnx/Onnx.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace llvm;
@@ -24,8 +24,8 @@ namespace {
 
 class GraphBuilder {
 public:
-  GraphBuilder(OnnxModel &model, const Reporter &reporter)
-      : model(model), reporter(reporter), protos(reporter), builder(&reporter.getContext()) {}
+  GraphBuilder(OnnxModel &model, const moec::ImportOptions &options, const Reporter &reporter)
+      : model(model), options(options), reporter(reporter), protos(reporter), builder(&reporter.getContext()) {}
 
   FailureOr<OwningOpRef<ModuleOp>> build();
 
@@ -42,6 +42,7 @@ private:
   Value getAbsent();
 
   OnnxModel &model;
+  const moec::ImportOptions &options;
   const Reporter &reporter;
   ProtoConverter protos;
   OpBuilder builder;
@@ -168,8 +169,8 @@ LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
   bool hasSymbols = false;
   for (StringRef output : outputs) {
     const TypeProto *inferred = output.empty() ? nullptr : types.lookup(output);
-    Type type = output.empty() ? builder.getNoneType()
-                               : protos.getType(inferred, describe(node) + ": result '" + output + "'");
+    Type type =
+        output.empty() ? builder.getNoneType() : protos.getType(inferred, describe(node) + ": result '" + output + "'");
     if (!type)
       return failure();
     resultTypes.push_back(type);
@@ -203,6 +204,8 @@ LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
       builder.getDictionaryAttr(attributes), node.name().empty() ? StringAttr() : builder.getStringAttr(node.name()),
       hasSymbols ? builder.getArrayAttr(symbols) : ArrayAttr(),
       regionNames.empty() ? ArrayAttr() : builder.getStrArrayAttr(regionNames), subgraphs.size());
+  if (options.namesValues)
+    op->setAttr("onnx.values", builder.getStrArrayAttr(outputs));
   for (auto [output, result] : zip_equal(outputs, op.getOutputs()))
     if (!output.empty())
       values[output] = result;
@@ -293,8 +296,7 @@ FailureOr<OwningOpRef<ModuleOp>> GraphBuilder::build() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(reporter.getLoc());
   SmallVector<NamedAttribute> opsets;
   for (const auto &opset : model.proto.opset_import())
-    opsets.push_back(builder.getNamedAttr(getDomainName(opset.domain()),
-                                          builder.getI64IntegerAttr(opset.version())));
+    opsets.push_back(builder.getNamedAttr(getDomainName(opset.domain()), builder.getI64IntegerAttr(opset.version())));
   (*module)->setAttr("onnx.opset", builder.getDictionaryAttr(opsets));
   (*module)->setAttr("onnx.ir_version", builder.getI64IntegerAttr(model.proto.ir_version()));
   std::string producer = model.proto.producer_name();
@@ -310,6 +312,7 @@ FailureOr<OwningOpRef<ModuleOp>> GraphBuilder::build() {
   return module;
 }
 
-FailureOr<OwningOpRef<ModuleOp>> moec::reader::buildModule(OnnxModel &model, const Reporter &reporter) {
-  return GraphBuilder(model, reporter).build();
+FailureOr<OwningOpRef<ModuleOp>> moec::reader::buildModule(OnnxModel &model, const ImportOptions &options,
+                                                            const Reporter &reporter) {
+  return GraphBuilder(model, options, reporter).build();
 }

@@ -19,5 +19,5 @@ FailureOr<OwningOpRef<ModuleOp>> moec::importOnnx(MLIRContext &context, llvm::St
       failed(inlineLocalFunctions(model, reporter)) || failed(separateLargeTensors(model, reporter)) ||
       failed(inferAndExpand(model, options, reporter)))
     return failure();
-  return buildModule(model, reporter);
+  return buildModule(model, options, reporter);
 }

@@ -23,19 +23,30 @@ void moec::numberOps(ModuleOp module) {
   Builder builder(module.getContext());
   int64_t count = 0;
   module.walk([&](Operation *op) {
-    if (!isUnnumbered(op))
+    if (auto number = op->getAttrOfType<IntegerAttr>(numberName))
+      count = std::max(count, number.getInt() + 1);
+  });
+  module.walk([&](Operation *op) {
+    if (!isUnnumbered(op) && !op->hasAttr(numberName))
       op->setAttr(numberName, builder.getI64IntegerAttr(count++));
   });
 }
 
 void moec::removeNumbers(ModuleOp module) {
-  module.walk([](Operation *op) { op->removeAttr(numberName); });
+  module.walk([](Operation *op) {
+    op->removeAttr(numberName);
+    op->removeAttr("onnx.values");
+  });
 }
 
 RaisedStructures::Graphs::Graphs(ModuleOp raised, ModuleOp plain)
     : raised(raised), plain(plain), raisedEntry(raised.lookupSymbol<func::FuncOp>("main")),
       plainEntry(plain.lookupSymbol<func::FuncOp>("main")), raisedBody(raisedEntry.getBody().front()),
       plainBody(plainEntry.getBody().front()), shapes(plainEntry) {
+  for (BlockArgument argument : plainBody.getArguments())
+    if (std::optional<ArrayRef<Extent>> extents = shapes.extents(argument))
+      for (const Extent &extent : *extents)
+        shapes.collectFreeAtoms(extent, argumentAtoms);
   match();
   findStructures();
 }
@@ -211,4 +222,14 @@ bool RaisedStructures::Graphs::isFree(Value plainValue) const {
     return true;
   auto node = dyn_cast<onnx::NodeOp>(op);
   return node && (!node.getDomain().empty() || isProductWithWeight(node) || isNormalisation(node));
+}
+
+bool RaisedStructures::Graphs::hasKnownShape(Value plainValue) const {
+  std::optional<ArrayRef<Extent>> extents = shapes.extents(plainValue);
+  if (!extents)
+    return false;
+  llvm::SetVector<unsigned> atoms;
+  for (const Extent &extent : *extents)
+    shapes.collectFreeAtoms(extent, atoms);
+  return llvm::all_of(atoms, [&](unsigned atom) { return argumentAtoms.contains(atom); });
 }

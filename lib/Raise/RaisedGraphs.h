@@ -23,6 +23,8 @@ public:
   /// Whether a structure may take this value as it comes, since it can be anything: an argument, a product with a
   /// weight, a normalised value, what another structure gives.
   bool isFree(mlir::Value plainValue) const;
+  /// Whether the extents of a plain value are computed from those of the arguments, not from data.
+  bool hasKnownShape(mlir::Value plainValue) const;
   /// Treats a copy as made by raising. Returns false if it has no results. Then findStructures() is due.
   bool disown(mlir::Operation *copy);
   void findStructures();
@@ -43,6 +45,8 @@ private:
   llvm::DenseMap<mlir::Operation *, mlir::Operation *> plainOf, raisedOf;
   /// Both ways between what raising made and what it stands for.
   llvm::DenseMap<mlir::Value, mlir::Value> replacedBy, replacement;
+  /// What the extents of the arguments are computed from.
+  llvm::SetVector<unsigned> argumentAtoms;
 };
 
 } // namespace moec

@@ -15,6 +15,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "moec/Dialect/Moe/Moe.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -112,13 +113,13 @@ Value RaisedStructures::Extraction::input(Value plainValue) {
   return made = body->addArgument(type, plainValue.getLoc());
 }
 
-/// A value of which only the shape matters.
+/// A value of which only the shape matters; null where the value is needed to know it.
 Value RaisedStructures::Extraction::shapeInput(Value plainValue) {
   if (Value made = inputs.lookup(plainValue))
     return made;
   Value &made = shapeInputs[plainValue];
   auto type = dyn_cast<RankedTensorType>(plainValue.getType());
-  if (made || !type || dataTypeOf(type.getElementType()) == 0 || !graphs.shapes.extents(plainValue))
+  if (made || !type || dataTypeOf(type.getElementType()) == 0 || !graphs.hasKnownShape(plainValue))
     return made;
   argumentValues.push_back(plainValue);
   return made = body->addArgument(type, plainValue.getLoc());
@@ -153,7 +154,7 @@ Value RaisedStructures::Extraction::cloneOp(Value value, llvm::DenseMap<Value, V
     mapping.map(read, mapped);
   }
   Operation *copy = builder.clone(*op, mapping);
-  for (StringRef name : {"moe.number", "name", "dims", "label", "form"})
+  for (StringRef name : {"moe.number", "onnx.values", "name", "dims", "label", "form"})
     copy->removeAttr(name);
   if (auto load = dyn_cast<moe::LoadWeightOp>(copy)) {
     FlatSymbolRefAttr weight = cloneWeight(cast<moe::LoadWeightOp>(op));
@@ -179,7 +180,8 @@ Value RaisedStructures::Extraction::raisedForm(Value value) {
     return raisedMade[value] = input(graphs.canonical(plainValue));
   return cloneOp(value, raisedMade, [&](Value read) {
     Value copied = readsShapeAlone(value) ? graphs.toPlain(read) : Value();
-    return copied ? shapeInput(graphs.canonical(copied)) : raisedForm(read);
+    Value shape = copied ? shapeInput(graphs.canonical(copied)) : Value();
+    return shape ? shape : raisedForm(read);
   });
 }
 
@@ -209,7 +211,8 @@ Value RaisedStructures::Extraction::plainForm(Value value) {
   if (value != structure.plain && graphs.isFree(value) && graphs.toRaised(value) && !isComputedFromInputs(value))
     return input(value);
   return cloneOp(value, plainMade, [&](Value read) {
-    return readsShapeAlone(value) ? shapeInput(graphs.canonical(read)) : plainForm(read);
+    Value shape = readsShapeAlone(value) ? shapeInput(graphs.canonical(read)) : Value();
+    return shape ? shape : plainForm(read);
   });
 }
 
@@ -389,4 +392,35 @@ void RaisedStructures::restore(ArrayRef<size_t> rejected) {
   }
   sortTopologically(&block);
   eraseUnused(block);
+}
+
+unsigned RaisedStructures::expose(llvm::Regex &wanted) {
+  func::FuncOp entry = graphs->raisedEntry;
+  Operation *end = graphs->raisedBody.getTerminator();
+  Builder builder(entry.getContext());
+  llvm::StringSet<> taken;
+  for (unsigned index : llvm::seq(entry.getNumResults()))
+    if (auto name = entry.getResultAttrOfType<StringAttr>(index, "onnx.name"))
+      taken.insert(name.getValue());
+  unsigned count = 0;
+  for (Operation &op : graphs->plainBody) {
+    auto names = op.getAttrOfType<ArrayAttr>("onnx.values");
+    for (unsigned index : llvm::seq<unsigned>(names ? names.size() : 0)) {
+      StringRef name = cast<StringAttr>(names[index]).getValue();
+      Value value = name.empty() || !wanted.match(name) ? Value() : graphs->toRaised(op.getResult(index));
+      auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
+      int32_t dataType = type ? dataTypeOf(type.getElementType()) : 0;
+      if (dataType == 0 || !taken.insert(name).second)
+        continue;
+      SmallVector<StringRef> dims(type.getRank(), "");
+      auto attributes =
+          builder.getDictionaryAttr({builder.getNamedAttr("onnx.dims", builder.getStrArrayAttr(dims)),
+                                     builder.getNamedAttr("onnx.elem_type", builder.getI32IntegerAttr(dataType)),
+                                     builder.getNamedAttr("onnx.name", builder.getStringAttr(name))});
+      end->insertOperands(end->getNumOperands(), value);
+      (void)entry.insertResult(entry.getNumResults(), type, attributes);
+      ++count;
+    }
+  }
+  return count;
 }

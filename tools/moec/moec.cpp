@@ -23,8 +23,9 @@ enum class Target { Cpu, Cuda };
 static cl::list<Target> targets("target", cl::CommaSeparated, cl::cat(category), cl::desc("Devices to compile for:"),
                                 cl::values(clEnumValN(Target::Cpu, "cpu", "processors (default)"),
                                            clEnumValN(Target::Cuda, "cuda", "NVIDIA GPUs")));
-static cl::list<std::string> cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
-                                  cl::desc("Code variants of x86-64-v2, -v3, -v4, aarch64, or native (default x86-64-v3,x86-64-v4)"));
+static cl::list<std::string>
+    cpus("cpu", cl::CommaSeparated, cl::value_desc("list"), cl::cat(category),
+         cl::desc("Code variants of x86-64-v2, -v3, -v4, aarch64, or native (default x86-64-v3,x86-64-v4)"));
 static cl::opt<std::string> gpu("gpu", cl::init("sm_80"), cl::value_desc("chip"), cl::cat(category),
                                 cl::desc("Oldest GPU that the code must run on (default sm_80)"));
 static cl::opt<Stage>
@@ -46,6 +47,8 @@ static cl::opt<RaisingCheck> check(
     cl::values(clEnumValN(RaisingCheck::Keep, "", ""), clEnumValN(RaisingCheck::Keep, "keep", "stays plain operators"),
                clEnumValN(RaisingCheck::Strict, "strict", "is an error")));
 static cl::opt<bool> noCheck("no-check", cl::cat(category), cl::desc("Trust the recognisers (default)"));
+static cl::opt<std::string> debugOutputs("debug-outputs", cl::value_desc("all|regex"), cl::cat(category),
+                                         cl::desc("Values whose name matches become outputs, if they are still there"));
 static cl::opt<bool> timing("timing", cl::cat(category), cl::desc("Print the time of each pass"));
 static cl::opt<bool> verbose("verbose", cl::cat(category),
                              cl::desc("Print progress always, and stack traces of internal errors"));
@@ -88,6 +91,7 @@ static CompileOptions makeOptions() {
   options.tokenizer.stop.assign(stop.begin(), stop.end());
   if (check.getPosition() > noCheck.getPosition())
     options.check = check;
+  options.debugOutputs = debugOutputs == "all" ? "." : debugOutputs.getValue();
   options.remarks = remarks;
   options.timing = timing;
   options.progress = verbose || sys::Process::StandardErrIsDisplayed();

@@ -60,6 +60,9 @@ struct CompileOptions {
   /// What signs the file.
   std::optional<SigningKey> signingKey;
   RaisingCheck check = RaisingCheck::Off;
+  /// Values of an ONNX model whose name this regular expression matches become outputs behind the model's own, if they
+  /// are there after raising; empty for none.
+  std::string debugOutputs;
   /// Print what recognisers report about structures they nearly matched.
   bool remarks = false;
   /// Print how long each pass took.

@@ -20,6 +20,8 @@ bool isKnownFunctionOp(llvm::StringRef opType);
 struct ImportOptions {
   /// Operators of the default domain that ONNX defines by a function body are replaced by that body unless this holds.
   std::function<bool(llvm::StringRef opType)> isKnown = isKnownFunctionOp;
+  /// Nodes say what the model calls their results, in the attribute `onnx.values`.
+  bool namesValues = false;
 };
 
 /// Reads the ONNX model at `path` (binary, or ONNX's textual syntax if the name ends in `.onnxtxt`) into a module with

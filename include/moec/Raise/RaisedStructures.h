@@ -12,6 +12,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/Regex.h"
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,9 +20,10 @@
 
 namespace moec {
 
-/// Numbers the ops of a graph in the attribute `moe.number`, so that copies of them are found again.
+/// Numbers the ops of a graph that have no number in the attribute `moe.number`, so that copies of them are found
+/// again.
 void numberOps(mlir::ModuleOp module);
-/// Removes the numbers.
+/// Removes the numbers, and the names of values (ImportOptions::namesValues).
 void removeNumbers(mlir::ModuleOp module);
 
 /// A value that raising made, and the value of the plain copy it stands for.
@@ -67,6 +69,10 @@ public:
 
   /// Puts structures, given by their index, back to their plain form.
   void restore(llvm::ArrayRef<size_t> rejected);
+
+  /// Adds a result to the raised graph for each value that the plain one names and `wanted` matches, in its order, if
+  /// it is there or something stands for it. Returns how many.
+  unsigned expose(llvm::Regex &wanted);
 
 private:
   class Graphs;
