@@ -1,6 +1,7 @@
 //===- AttentionProducts.cpp - the matrix products of attention -------------===//
 
 #include "AttentionProducts.h"
+#include "MatmulProducts.h"
 
 using namespace mlir;
 using namespace moec;
@@ -34,12 +35,10 @@ AttentionProducts::Operand AttentionProducts::split(ValueRange values) const {
   if (problem.kind != MatrixKind::Tf32)
     return {llvm::to_vector_of<Value>(values), {}};
   Operand parts;
-  Type f32 = block.builder.getF32Type();
   for (Value value : values) {
-    Value number = block.bitcast(value, f32);
-    parts.high.push_back(block.roundToTf32(number));
-    Value rest = block.make<arith::SubFOp>(number, block.bitcast(parts.high.back(), f32));
-    parts.low.push_back(block.roundToTf32(rest));
+    auto [high, low] = splitTf32(block, value);
+    parts.high.push_back(high);
+    parts.low.push_back(low);
   }
   return parts;
 }

@@ -38,6 +38,14 @@ AttentionSchedule::AttentionSchedule(const AttentionProblem &problem, const step
   // Wide sums leave few registers for scores.
   int64_t keys = problem.tileBytes == 2 && columnsPerPart <= 128 ? 64 : 32;
   tall = {/*warpsAcrossRows=*/warps, /*warpsAcrossKeys=*/1, /*tilesPerWarp=*/1, keys, /*fewestSteps=*/8};
+  // Where heads are so large that few rows fit, steps are shorter.
+  auto hasRoom = [&](const AttentionBody &body) {
+    return queryBytes(body) + 2 * body.keysPerStep * std::max(keyPitch, valuePitch) <= machine.sharedBytesPerBlock;
+  };
+  if (!hasRoom(flat))
+    flat = {/*warpsAcrossRows=*/2, /*warpsAcrossKeys=*/2, /*tilesPerWarp=*/1, /*keysPerStep=*/32, /*fewestSteps=*/4};
+  if (!hasRoom(tall))
+    tall.keysPerStep = 32;
   int64_t share = machine.sharedBytesPerProcessor / blocksPerProcessor - reservedPerBlock;
   chooseSlots(flat, machine, share);
   chooseSlots(tall, machine, share);

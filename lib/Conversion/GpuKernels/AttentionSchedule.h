@@ -67,8 +67,8 @@ struct AttentionSchedule {
   int64_t parts, columnsPerPart;
   /// Bytes from row to row in shared memory: an odd number of 16, so that eight rows lie in different banks.
   int64_t keyPitch, valuePitch;
-  /// For up to 16 rows, where a warp takes a quarter of the keys, for more, and for many: where registers have room, a
-  /// warp has so many rows that what it loads of keys and values is used twice.
+  /// For up to 16 rows (or 32), where a warp takes a part of the keys, for more, and for many: where registers have
+  /// room, a warp has so many rows that what it loads of keys and values is used twice.
   AttentionBody flat, tall;
   std::optional<AttentionBody> wide;
   int64_t sharedBytes = 0;
