@@ -28,7 +28,7 @@ private:
   }
 };
 
-const LaunchShape twoWarps = {{}, {64}, 0}, twoBlocks = {{2}, {32}, 0};
+const LaunchShape oneWarp = {{}, {32}, 0}, twoWarps = {{}, {64}, 0}, twoBlocks = {{2}, {32}, 0};
 const std::string perThread =
     "mov.b64 %d1, tile; mad.wide.u32 %d2, %r0, 4, %d1; shr.u32 %r2, %r0, 5; mov.b32 %r3, 1;\n";
 
@@ -36,6 +36,25 @@ TEST_F(RaceTest, WritesToSharedMemory) {
   expectRace(perThread + "st.shared.b32 [%d1+8], %r2;", twoWarps,
              "lane 0, line 11: race: write of shared address 0x418 and the write by block (0, 0, 0), warp ");
   expectOrdered(perThread + "st.shared.b32 [%d2], %r2;", twoWarps);
+}
+
+// Lanes may run one after the other until they meet; what exchanges values between them orders no memory.
+TEST_F(RaceTest, LanesOfAWarp) {
+  for (const std::string space : {"shared", "global"}) {
+    const std::string own = space == "shared" ? "%d2" : "%d4", first = space == "shared" ? "%d1" : "%in0";
+    const std::string body = perThread +
+                             "mad.wide.u32 %d4, %r0, 4, %in0; xor.b32 %r4, %r0, 1;\nmad.wide.u32 %d3, %r4, 4, " +
+                             first + "; st." + space + ".b32 [" + own + "], %r3;\n";
+    const std::string read = "ld." + space + ".b32 %r5, [%d3];\n", write = "st." + space + ".b32 [" + own + "], %r5;";
+    expectRace(body + read, oneWarp, "race: read of " + space + " address");
+    expectRace(body + "shfl.sync.bfly.b32 %r6, %r0, 1, 31, -1;" + read, oneWarp, "race: read of " + space + " address");
+    expectOrdered(body + "bar.warp.sync -1;" + read, oneWarp);
+    expectOrdered(body + "bar.sync 0;" + read, oneWarp);
+    expectRace(body + "bar.warp.sync -1;" + read + write, oneWarp, "race: write of " + space + " address");
+    expectOrdered(body + "bar.warp.sync -1;" + read + "bar.warp.sync -1;" + write, oneWarp);
+    expectOrdered(body + "ld." + space + ".b32 %r5, [" + own + "];" + write, oneWarp);
+    expectOrdered(body + "bar.warp.sync -1; st." + space + ".b32 [" + first + "], %r3;", oneWarp);
+  }
 }
 
 TEST_F(RaceTest, WriteBehindARead) {
@@ -120,6 +139,16 @@ TEST_F(RaceTest, CopiesUnderWay) {
       copy + "st.shared.b32 [%d2+4], %r0;", {{}, {32}, 0},
       "lane 0, line 12: race: write of shared address 0x414 while the copy that block (0, 0, 0), warp 0, lane 0 in "
       "line 11 began is under way");
+}
+
+// Who waits for copies knows of its own.
+TEST_F(RaceTest, CopiesOfOtherLanes) {
+  const std::string body = perThread +
+                           "mad.wide.u32 %d4, %r0, 4, %in0; xor.b32 %r4, %r0, 1; mad.wide.u32 %d3, %r4, 4, %d1;\n"
+                           "cp.async.ca.shared.global [%d2], [%d4], 4; cp.async.wait_all;\n";
+  expectRace(body + "ld.shared.b32 %r5, [%d3];", oneWarp, "race: read of shared address");
+  expectOrdered(body + "ld.shared.b32 %r5, [%d2];", oneWarp);
+  expectOrdered(body + "bar.warp.sync -1; ld.shared.b32 %r5, [%d3];", oneWarp);
 }
 
 TEST_F(RaceTest, CanBeSwitchedOff) {

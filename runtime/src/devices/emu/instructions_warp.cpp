@@ -1,4 +1,5 @@
 // What the lanes of a warp do together: shfl.sync, vote.sync, match.sync, redux.sync, bar.warp.sync, activemask.
+#include "devices/emu/block.h"
 #include "devices/emu/lanewise.h"
 
 #include <algorithm>
@@ -255,6 +256,9 @@ Status decodeReduction(Decoder &decoder) {
 
 void executeWarpBarrier(Warp &warp, const Instruction &instruction, LaneMask mask) {
   checkMembers(warp, instruction, mask, instruction.slots[0]);
+  // What the lanes have done until now comes before what they do next.
+  if (BlockOrder *order = warp.getBlock().getOrder())
+    order->release(warp.getIndex());
 }
 
 Status decodeWarpBarrier(Decoder &decoder) {

@@ -95,27 +95,42 @@ void Observer::checkOrder(Warp &warp, const Instruction &instruction) {
 
 bool Observer::checkRuns(Warp &warp, const Instruction &instruction, const AccessRuns &runs, bool isShared,
                          bool isWrite) {
+  for (const AccessRun &run : runs) {
+    if (isShared ? overwritesBarrier(warp, instruction, run, isWrite) : launch.global.find(run.address)->isReadOnly())
+      continue; // nobody writes to read-only memory
+    if (run.laneShift != AccessRun::mixedLanes) {
+      if (!checkSpan(warp, instruction, {run.address, run.size}, run.lane, run.laneShift, isShared, isWrite))
+        return false;
+      continue;
+    }
+    bool isOrdered = true;
+    thread.log.forEach([&](const LoggedAccess &access) {
+      if ((access.space == Space::Shared) == isShared && run.contains(access.address))
+        isOrdered = isOrdered && checkSpan(warp, instruction, {access.address, access.size}, access.lane,
+                                           PastAccess::oneLane, isShared, isWrite);
+    });
+    if (!isOrdered)
+      return false;
+  }
+  return warp.getState() != Warp::State::Failed;
+}
+
+bool Observer::checkSpan(Warp &warp, const Instruction &instruction, const AccessSpan &span, uint32_t lane,
+                         uint32_t laneShift, bool isShared, bool isWrite) {
   const InstructionTraits &traits = instruction.traits;
   const uint32_t strength = traits.isNonCoherent                ? PastAccess::nonCoherent
                             : traits.order == MemoryOrder::Weak ? PastAccess::weak
                             : traits.scope == Scope::Block      ? PastAccess::strongInBlock
                                                                 : PastAccess::strong;
-  for (const AccessRun &run : runs) {
-    if (isShared ? overwritesBarrier(warp, instruction, run, isWrite) : launch.global.find(run.address)->isReadOnly())
-      continue; // nobody writes to read-only memory
-    const uint32_t where = PastAccess::pack(instruction.line, run.lane, strength);
-    const AccessSpan span = {run.address, run.size, run.laneShift};
-    Conflict conflict;
-    BlockOrder &order = *warp.getBlock().getOrder();
-    const bool isOrdered =
-        isShared ? order.checkShared(span, isWrite, warp.getIndex(), where, traits.access != AccessKind::Copy, conflict)
-                 : order.checkGlobal(span, isWrite, warp.getIndex(), where, conflict);
-    if (!isOrdered) {
-      report(warp, instruction, isShared, isWrite, conflict);
-      return false;
-    }
-  }
-  return warp.getState() != Warp::State::Failed;
+  const uint32_t where = PastAccess::pack(instruction.line, strength, lane, laneShift);
+  BlockOrder &order = *warp.getBlock().getOrder();
+  Conflict conflict;
+  const bool isOrdered =
+      isShared ? order.checkShared(span, isWrite, warp.getIndex(), where, traits.access != AccessKind::Copy, conflict)
+               : order.checkGlobal(span, isWrite, warp.getIndex(), where, conflict);
+  if (!isOrdered)
+    report(warp, instruction, isShared, isWrite, conflict);
+  return isOrdered;
 }
 
 // Fails if so.

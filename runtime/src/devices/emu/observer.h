@@ -29,6 +29,8 @@ private:
   void countGlobal(const Instruction &instruction);
   void checkOrder(Warp &warp, const Instruction &instruction);
   bool checkRuns(Warp &warp, const Instruction &instruction, const AccessRuns &runs, bool isShared, bool isWrite);
+  bool checkSpan(Warp &warp, const Instruction &instruction, const AccessSpan &span, uint32_t lane, uint32_t laneShift,
+                 bool isShared, bool isWrite);
   bool overwritesBarrier(Warp &warp, const Instruction &instruction, const AccessRun &run, bool isWrite);
   void handOver(Warp &warp, const Instruction &instruction, bool isShared);
   void report(Warp &warp, const Instruction &instruction, bool isShared, bool isWrite, const Conflict &conflict);

@@ -1,5 +1,6 @@
 // What comes before what: barriers, fences and ordered accesses let warps know of each other's accesses, and an access
-// that another does not know of is a race. Lanes of one warp count as ordered.
+// that another does not know of is a race. Lanes of one warp meet at bar.warp.sync, and where the warp lets others know
+// what it has done.
 #pragma once
 #include "devices/emu/instruction_traits.h"
 #include "devices/emu/shadow.h"

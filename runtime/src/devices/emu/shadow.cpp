@@ -1,8 +1,6 @@
 // Records of accesses, and whether a new one may come in any order with one of them.
 #include "devices/emu/shadow.h"
 
-#include <algorithm>
-
 namespace moert::emu {
 namespace {
 
@@ -18,9 +16,13 @@ bool areBothStrong(const PastAccess &a, const PastAccess &b, bool isSameBlock) {
 bool isOrdered(const PastAccess &past, const PastAccess &now, const Knowledge &knowledge, const WarpRange &block) {
   if (past.getStrength() == PastAccess::nonCoherent || now.getStrength() == PastAccess::nonCoherent)
     return false;
-  const bool isByTheSame = past.warp == now.warp && past.clock != unfinished;
-  return isByTheSame || knowledge.covers(past.warp, past.clock, block) ||
-         areBothStrong(past, now, block.contains(past.warp));
+  if (areBothStrong(past, now, block.contains(past.warp)))
+    return true;
+  if (past.warp != now.warp || past.clock == unfinished)
+    return knowledge.covers(past.warp, past.clock, block);
+  // Lanes of a warp that have not met since. Of one instruction's writes to one place some lane's stays.
+  const bool haveMet = knowledge.covers(past.warp, past.clock + 1, block);
+  return haveMet || past.getLane() == now.getLane() || past.getLine() == now.getLine();
 }
 
 } // namespace
@@ -52,18 +54,22 @@ Shadow::Page &Shadow::getPage(uint64_t number) {
   return *lastPage;
 }
 
-uint32_t Shadow::split(Record &record) {
+// Splits a record of `size` bytes.
+uint32_t Shadow::split(Record &record, uint64_t size) {
   const auto first = static_cast<uint32_t>(std::max<size_t>(parts.size(), 1)); // 0 means none
   const Record whole = record;
   record.parts = first; // `record` may lie in `parts`, which grows
   parts.resize(first);
   for (uint32_t i = 0; i < fanOut; ++i) {
     Record part = whole;
+    const uint64_t offset = i * (size / fanOut);
+    part.write = whole.write.skip(offset);
+    part.read = whole.read.skip(offset);
     if (whole.moreReads) {
       const size_t from = whole.moreReads - 1, to = reads.size();
       reads.resize(to + maxReaders - 1);
-      std::copy_n(reads.begin() + static_cast<ptrdiff_t>(from), maxReaders - 1,
-                  reads.begin() + static_cast<ptrdiff_t>(to));
+      for (size_t other = 0; other + 1 < maxReaders; ++other)
+        reads[to + other] = reads[from + other].skip(offset);
       part.moreReads = static_cast<uint32_t>(to + 1);
     }
     parts.push_back(part);
@@ -77,7 +83,7 @@ bool Shadow::visit(Record &record, uint64_t begin, uint64_t end, uint64_t first,
   const bool isWhole = begin <= first && first + size <= end;
   if (record.parts == 0 && (isWhole || size == 1))
     return visitor(record, first);
-  const uint32_t firstPart = record.parts ? record.parts : split(record);
+  const uint32_t firstPart = record.parts ? record.parts : split(record, size);
   const uint64_t partSize = size / fanOut;
   for (uint32_t i = 0; i < fanOut; ++i) {
     const uint64_t address = first + i * partSize;
@@ -101,22 +107,20 @@ template <typename Visitor> bool Shadow::visitRecords(uint64_t address, uint64_t
 
 bool Shadow::access(const AccessSpan &span, bool isWrite, const PastAccess &now, const Knowledge &knowledge,
                     const WarpRange &block, Conflict &conflict) {
-  const Visit current = {span.address, span.laneShift, isWrite, now, knowledge, block, conflict};
+  const Visit current = {span.address, isWrite, now, knowledge, block, conflict};
   return visitRecords(span.address, span.size, [&](Record &record, uint64_t at) { return check(record, at, current); });
 }
 
 bool Shadow::check(Record &record, uint64_t address, const Visit &visit) {
+  const PastAccess now = visit.now.skip(address > visit.begin ? address - visit.begin : 0);
   const auto conflicts = [&](const PastAccess &past, bool wasWrite) {
-    if (past.clock == 0 || isOrdered(past, visit.now, visit.knowledge, visit.block))
+    if (past.clock == 0 || isOrdered(past, now, visit.knowledge, visit.block))
       return false;
     visit.conflict = {past, wasWrite, address};
     return true;
   };
   if (conflicts(record.write, true))
     return false;
-  PastAccess now = visit.now;
-  if (address > visit.begin)
-    now.where += static_cast<uint32_t>((address - visit.begin) >> visit.laneShift);
   if (!visit.isWrite) {
     addRead(record, now, visit);
     return true;

@@ -3,29 +3,38 @@
 #pragma once
 #include "devices/emu/clock.h"
 
+#include <algorithm>
 #include <memory>
 #include <unordered_map>
 
 namespace moert::emu {
 
-// An access that happened. `where` holds the line, the lane and how strong it was.
+// An access that happened. `where` holds the line, how strong it was, the lane of its first byte, and how many bytes
+// the lanes access that come one behind the other.
 struct PastAccess {
   uint32_t warp = 0; // of the launch
   Clock clock = 0;   // 0: there was none
   uint32_t where = 0;
 
-  static uint32_t pack(uint32_t line, uint32_t lane, uint32_t strength) { return line << 7 | strength << 5 | lane; }
-  uint32_t getLine() const { return where >> 7; }
+  // Each lane accesses 1 << laneShift bytes; `oneLane` or more: all are one lane's.
+  static uint32_t pack(uint32_t line, uint32_t strength, uint32_t lane, uint32_t laneShift) {
+    return line << 10 | std::min(laneShift, oneLane) << 7 | strength << 5 | lane;
+  }
+  uint32_t getLine() const { return where >> 10; }
   uint32_t getLane() const { return where & 31; }
   uint32_t getStrength() const { return where >> 5 & 3; }
+  // The part of it that begins so many bytes later.
+  PastAccess skip(uint64_t bytes) const {
+    const uint32_t laneShift = where >> 7 & 7;
+    return {warp, clock, where + (laneShift == oneLane ? 0 : static_cast<uint32_t>(bytes >> laneShift))};
+  }
+  static constexpr uint32_t oneLane = 7;
   static constexpr uint32_t weak = 0, strongInBlock = 1, strong = 2; // ordered with others of its block, of the device
   static constexpr uint32_t nonCoherent = 3;                         // a read that no write may come before or after
 };
 
-// Bytes that lanes access one behind the other, each 1 << laneShift of them; `where` names the first lane.
 struct AccessSpan {
   uint64_t address, size;
-  uint32_t laneShift;
 };
 
 struct Conflict {
@@ -62,7 +71,6 @@ private:
   };
   struct Visit {
     uint64_t begin; // of the span
-    uint32_t laneShift;
     bool isWrite;
     const PastAccess &now;
     const Knowledge &knowledge;
@@ -71,7 +79,7 @@ private:
   };
 
   Page &getPage(uint64_t number);
-  uint32_t split(Record &record);
+  uint32_t split(Record &record, uint64_t size);
   template <typename Visitor>
   bool visit(Record &record, uint64_t begin, uint64_t end, uint64_t first, uint64_t size, Visitor visitor);
   template <typename Visitor> bool visitRecords(uint64_t address, uint64_t size, Visitor visitor);

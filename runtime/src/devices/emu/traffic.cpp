@@ -16,7 +16,7 @@ AccessRuns::AccessRuns(const AccessLog &log, Space space) {
       if (access.address == end) {
         const uint64_t lanesBefore = last.size >> last.laneShift;
         if (access.lane != last.lane + lanesBefore || access.size != uint32_t(1) << last.laneShift)
-          last.laneShift = 63;
+          last.laneShift = AccessRun::mixedLanes;
         last.size += access.size;
         return;
       }
@@ -25,7 +25,7 @@ AccessRuns::AccessRuns(const AccessLog &log, Space space) {
     }
     const bool isPower = std::has_single_bit(access.size);
     runs[count++] = {access.address, access.size, access.lane,
-                     static_cast<uint8_t>(isPower ? std::countr_zero(access.size) : 63)};
+                     static_cast<uint8_t>(isPower ? std::countr_zero(access.size) : AccessRun::mixedLanes)};
   });
 }
 

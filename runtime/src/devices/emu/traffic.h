@@ -13,9 +13,12 @@ constexpr uint64_t sectorSize = 32;
 
 // Consecutive bytes that consecutive lanes access.
 struct AccessRun {
+  static constexpr uint8_t mixedLanes = 63;
+  bool contains(uint64_t at) const { return at - address < size; }
+
   uint64_t address, size;
   uint8_t lane;      // the first
-  uint8_t laneShift; // each lane accesses 1 << laneShift bytes; 63 if they are not neighbours
+  uint8_t laneShift; // each lane accesses 1 << laneShift bytes; `mixedLanes` if they are not neighbours
 };
 // Those of the accesses to one space, in the order of the lanes.
 class AccessRuns {
