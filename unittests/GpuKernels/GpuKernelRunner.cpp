@@ -250,6 +250,8 @@ AssemblerReport GpuKernelRunner::assemble(StringRef chip) const {
   digits.getAsInteger(10, capability);
   std::optional<GpuCubin> cubin = assemblePtx(findPtxAssembler(), ptx, capability, result.log);
   result.assembled = cubin.has_value();
+  if (cubin)
+    result.cubin.assign(cubin->bytes.begin(), cubin->bytes.end());
   llvm::StringMap<GpuEntry> entries;
   entries[entry].name = entry;
   readAssemblerLog(result.log, entries);

@@ -26,7 +26,7 @@ std::unique_ptr<mlir::MLIRContext> makeGpuContext();
 struct AssemblerReport {
   bool assembled = false;
   int64_t registers = 0, spillBytes = 0;
-  std::string log;
+  std::string log, cubin;
 };
 
 /// The shape and bytes of an operand.

@@ -1,9 +1,8 @@
 //===- GroupedMatmulGpuTest.cpp - moe.grouped_matmul on the emulated GPU ----===//
 
-#include "GpuKernelRunner.h"
+#include "KernelBudget.h"
 #include "moec/Dialect/Moe/Moe.h"
 #include "moec/Reference/Evaluate.h"
-#include "moec/Target/Cuda/CudaTarget.h"
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -212,44 +211,47 @@ INSTANTIATE_TEST_SUITE_P(
         MatmulForm{"ManyExperts", "bf16", "bf16", 300, 16, 32},
         MatmulForm{"OneGroup", "f32", "f32", 1, 70, 40, "identity", "none", true, false, 0, false, true},
         MatmulForm{"Chunks", "bf16", "bf16", 1, 96, 1100, "silu", "none", true, false, 0, false, true},
-        MatmulForm{"Chunks_f32", "f32", "f32", 1, 20, 400, "identity", "none", false, false, 0}),
+        MatmulForm{"Chunks_f32", "f32", "f32", 1, 20, 400, "identity", "none", false, false, 0},
+        // Blocks that take several tiles.
+        MatmulForm{"Persistent", "bf16", "bf16", 300, 2 * 16, 64, "swiglu", "interleaved", true, true, 4, true, true}),
     [](const auto &info) { return info.param.name; });
 
 /// Forms of the sizes of models, for what the assembler says.
-class GroupedMatmulAssembly : public GroupedMatmulGpu {};
+struct AssemblyForm {
+  MatmulForm form;
+  KernelBudget budget;
+};
 
-TEST_P(GroupedMatmulAssembly, HasNoSpills) {
-  MatmulProblem problem(*context, GetParam());
+class GroupedMatmulAssembly : public testing::TestWithParam<AssemblyForm> {
+protected:
+  std::unique_ptr<MLIRContext> context = makeGpuContext();
+};
+
+TEST_P(GroupedMatmulAssembly, KeepsItsBudget) {
+  MatmulProblem problem(*context, GetParam().form);
   GpuKernelRunner runner(*context, problem.text());
   ASSERT_TRUE(runner.isValid());
-  if (moec::findPtxAssembler().empty())
-    GTEST_SKIP() << "ptxas not found";
-  // What every form needs on the chip it is made for, some of them need on later ones as well.
-  SmallVector<const char *> chips = {"sm_80"};
-  if (GetParam().scale || !GetParam().isGrouped)
-    chips.append({"sm_90", "sm_100"});
-  for (const char *chip : chips) {
-    AssemblerReport report = runner.assemble(chip);
-    ASSERT_TRUE(report.assembled) << report.log;
-    EXPECT_EQ(report.spillBytes, 0) << chip;
-    RecordProperty(std::string("registers_") + chip, static_cast<int>(report.registers));
-  }
+  checkBudget(runner, GetParam().budget);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, GroupedMatmulAssembly,
-    testing::Values(MatmulForm{"Up", "bf16", "bf16", 64, 2048, 2048, "swiglu", "interleaved", true, true, 8},
-                    MatmulForm{"Down", "f16", "f16", 128, 2048, 768, "identity", "none", true, true, 0},
-                    MatmulForm{"UpWithBias", "bf16", "bf16", 32, 5760, 2880, "swiglu", "interleaved", true, true, 4,
-                               true, true, ", alpha = 1.702, beta = 1.0, limit = 7.0"},
-                    MatmulForm{"Chunks", "bf16", "bf16", 1, 2048, 2048, "identity", "none", true, false, 0, false,
-                               true},
-                    MatmulForm{"f32_Up", "f32", "f32", 8, 2048, 1024, "swiglu", "interleaved"},
-                    MatmulForm{"f32_Chunks", "f32", "f32", 1, 2048, 2048, "gelu", "none", true, false, 0, false, true},
-                    MatmulForm{"f32_ByBf16", "f32", "bf16", 8, 2048, 1024, "swiglu", "interleaved"},
-                    MatmulForm{"bf16_ByF32", "bf16", "f32", 8, 2048, 1024, "swiglu", "interleaved"},
-                    MatmulForm{"Plain_Odd", "bf16", "bf16", 8, 2048, 1023, "swiglu", "interleaved", false}),
-    [](const auto &info) { return info.param.name; });
+    testing::Values(
+        AssemblyForm{{"Up", "bf16", "bf16", 64, 2048, 2048, "swiglu", "interleaved", true, true, 8}, {216, 81920, 3.3}},
+        AssemblyForm{{"Down", "f16", "f16", 128, 2048, 768, "identity", "none", true, true, 0}, {216, 81920, 3.3}},
+        AssemblyForm{{"UpWithBias", "bf16", "bf16", 32, 5760, 2880, "swiglu", "interleaved", true, true, 4, true, true,
+                      ", alpha = 1.702, beta = 1.0, limit = 7.0"},
+                     {224, 81920, 3.3}},
+        AssemblyForm{{"Chunks", "bf16", "bf16", 1, 2048, 2048, "identity", "none", true, false, 0, false, true},
+                     {232, 73728, 2.0}},
+        AssemblyForm{{"Persistent", "bf16", "bf16", 16, 512, 128, "identity", "none", true, true, 1}, {192, 49152, 0}},
+        AssemblyForm{{"f32_Up", "f32", "f32", 8, 2048, 1024, "swiglu", "interleaved"}, {224, 81920, 2.4}},
+        AssemblyForm{{"f32_Chunks", "f32", "f32", 1, 2048, 2048, "gelu", "none", true, false, 0, false, true},
+                     {255, 73728, 3.5}},
+        AssemblyForm{{"f32_ByBf16", "f32", "bf16", 8, 2048, 1024, "swiglu", "interleaved"}, {216, 65536, 0.35}},
+        AssemblyForm{{"bf16_ByF32", "bf16", "f32", 8, 2048, 1024, "swiglu", "interleaved"}, {216, 81920, 0}},
+        AssemblyForm{{"Plain_Odd", "bf16", "bf16", 8, 2048, 1023, "swiglu", "interleaved", false}, {240, 81920, 0}}),
+    [](const auto &info) { return info.param.form.name; });
 
 /// What a launch may not waste.
 class GroupedMatmulCounters : public GroupedMatmulGpu {};

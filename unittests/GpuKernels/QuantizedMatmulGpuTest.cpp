@@ -1,8 +1,7 @@
 //===- QuantizedMatmulGpuTest.cpp - products by integers on the emulated GPU --===//
 
-#include "GpuKernelRunner.h"
+#include "KernelBudget.h"
 #include "moec/Reference/Evaluate.h"
-#include "moec/Target/Cuda/CudaTarget.h"
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -222,27 +221,31 @@ INSTANTIATE_TEST_SUITE_P(Forms, QuantizedMatmulCounters,
                                          QuantizedForm{"f32_8_Block64", "f32", 8, 64, "f32", true, 8, 128, 128}),
                          [](const auto &info) { return info.param.name; });
 
-class QuantizedMatmulAssembly : public QuantizedMatmulGpu {};
+struct QuantizedAssemblyForm {
+  QuantizedForm form;
+  KernelBudget budget;
+};
 
-TEST_P(QuantizedMatmulAssembly, HasNoSpills) {
-  GpuKernelRunner runner(*context, describe(GetParam()));
+class QuantizedMatmulAssembly : public testing::TestWithParam<QuantizedAssemblyForm> {
+protected:
+  std::unique_ptr<MLIRContext> context = makeGpuContext();
+};
+
+TEST_P(QuantizedMatmulAssembly, KeepsItsBudget) {
+  GpuKernelRunner runner(*context, describe(GetParam().form));
   ASSERT_TRUE(runner.isValid());
-  if (moec::findPtxAssembler().empty())
-    GTEST_SKIP() << "ptxas not found";
-  for (const char *chip : {"sm_80", "sm_90", "sm_100"}) {
-    AssemblerReport report = runner.assemble(chip);
-    ASSERT_TRUE(report.assembled) << report.log;
-    EXPECT_EQ(report.spillBytes, 0) << chip << ", " << report.registers;
-    RecordProperty(std::string("registers_") + chip, static_cast<int>(report.registers));
-  }
+  checkBudget(runner, GetParam().budget);
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, QuantizedMatmulAssembly,
-                         testing::Values(QuantizedForm{"Up_4", "bf16", 4, 32, "bf16", true, 64, 2048, 2048, true, 8},
-                                         QuantizedForm{"Down_8", "f16", 8, 64, "f16", true, 64, 2048, 1024, false, 1},
-                                         QuantizedForm{"Up_f32", "f32", 4, 32, "f32", true, 32, 2048, 2048, true, 8},
-                                         QuantizedForm{"Dense", "bf16", 8, 128, "f16", true, 1, 2048, 2048, false, 0},
-                                         QuantizedForm{"Block16", "bf16", 8, 16, "f32", true, 32, 2048, 2048, true, 8}),
-                         [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Forms, QuantizedMatmulAssembly,
+    testing::Values(
+        QuantizedAssemblyForm{{"Up_4", "bf16", 4, 32, "bf16", true, 64, 2048, 2048, true, 8}, {184, 52224, 1.0}},
+        QuantizedAssemblyForm{{"Down_8", "f16", 8, 64, "f16", true, 64, 2048, 1024, false, 1}, {192, 68608, 0.75}},
+        QuantizedAssemblyForm{{"Up_f32", "f32", 4, 32, "f32", true, 32, 2048, 2048, true, 8}, {208, 46080, 1.7}},
+        QuantizedAssemblyForm{{"Dense", "bf16", 8, 128, "f16", true, 1, 2048, 2048, false, 0}, {176, 49920, 0.6}},
+        QuantizedAssemblyForm{{"Column", "f16", 4, 0, "f16", false, 32, 2048, 2048, true, 8}, {176, 49408, 1.35}},
+        QuantizedAssemblyForm{{"Block16", "bf16", 8, 16, "f32", true, 32, 2048, 2048, true, 8}, {176, 75776, 0.5}}),
+    [](const auto &info) { return info.param.form.name; });
 
 } // namespace

@@ -112,12 +112,12 @@ GroupedTile moec::findGroupedTile(const GpuBlockBuilder &block, const MatmulProb
   TileSearch::Found found = search.find(block.div(unit, schedule.columnBlocks));
 
   // All units of the expert are counted together; groups of tiles go through the columns one after the other.
-  int64_t unitsPerGroup = MatmulSchedule::tilesPerGroup * schedule.columnBlocks;
+  int64_t unitsPerGroup = schedule.tilesPerGroup * schedule.columnBlocks;
   Value inExpert = block.add(block.rem(unit, schedule.columnBlocks), block.mul(found.tile, schedule.columnBlocks));
-  Value firstTile = block.mul(block.div(inExpert, unitsPerGroup), MatmulSchedule::tilesPerGroup);
+  Value firstTile = block.mul(block.div(inExpert, unitsPerGroup), schedule.tilesPerGroup);
   Value inGroup = block.rem(inExpert, unitsPerGroup);
   Value tiles = search.tilesOf(block.sub(found.end, found.begin));
-  Value members = block.max(block.min(block.sub(tiles, firstTile), MatmulSchedule::tilesPerGroup), 1);
+  Value members = block.max(block.min(block.sub(tiles, firstTile), schedule.tilesPerGroup), 1);
   Value tile = block.add(firstTile, block.rem(inGroup, members));
 
   GroupedTile result;

@@ -1,28 +1,27 @@
 //===- MatmulSchedule.cpp - how a grouped matmul is cut for a GPU -----------===//
 
-#include "MatmulSchedule.h"
+#include "MatmulCost.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
-#include <cmath>
 
 using namespace mlir;
 using namespace moec;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static MatmulArithmetic chooseArithmetic(Type x, Type w, bool isQuantized) {
+static MatmulArithmetic chooseArithmetic(Type x, Type w, bool isQuantized, const step::GpuMachine &machine) {
   if ((x == w || isQuantized) && x.getIntOrFloatBitWidth() == 16)
     return MatmulArithmetic::Matrix16;
-  // Narrow weights and integers are exact as tf32.
-  if (x.isF32())
-    return MatmulArithmetic::Tf32;
-  return MatmulArithmetic::Fma;
+  // Narrow weights and integers are exact as tf32. Matrix instructions take half as many tf32 values, and several
+  // times.
+  bool isFaster = machine.matrixProducts / 2.0 / tf32Passes(w) > machine.plainProducts;
+  return x.isF32() && (isQuantized || isFaster) ? MatmulArithmetic::Tf32 : MatmulArithmetic::Fma;
 }
 
-MatmulProblem::MatmulProblem(moe::GroupedMatmulOp op) : op(op) {
+MatmulProblem::MatmulProblem(moe::GroupedMatmulOp op, const step::GpuMachine &machine) : op(op) {
   auto w = cast<ShapedType>(op.getW().getType());
   xType = cast<ShapedType>(op.getX().getType()).getElementType();
   wType = w.getElementType();
@@ -35,7 +34,7 @@ MatmulProblem::MatmulProblem(moe::GroupedMatmulOp op) : op(op) {
   panelsPerResult = op.getActivation().isGated() ? 2 : 1;
   panels = panelsPerResult * ceilDiv(resultColumns, MatmulSchedule::panelWidth);
   panelBytes = MatmulSchedule::panelWidth * w.getDimSize(2) * wBytes;
-  arithmetic = chooseArithmetic(xType, wType, op.getQuantized().has_value());
+  arithmetic = chooseArithmetic(xType, wType, op.getQuantized().has_value(), machine);
   if (!op.getQuantized())
     return;
   int64_t block = op.getQuantized()->getBlock(), blocks = op.getQuantized()->getBlockCount(inner);
@@ -54,36 +53,31 @@ int64_t moec::quantizedRun(const MatmulProblem &problem) {
   return problem.quantized->blocks > 1 ? std::min(longest, problem.quantized->block / lanes) : longest;
 }
 
-MatmulSchedule::MatmulSchedule(const MatmulProblem &problem, const step::GpuMachine &machine) {
-  innerPerStep = stepBytes / problem.xBytes;
-  steps = std::max<int64_t>(1, ceilDiv(problem.inner, innerPerStep));
-  chooseColumns(problem, machine);
-  panelStepBytes = panelWidth * innerPerStep * problem.wBytes;
-  if (problem.quantized) {
-    panelStepBytes = panelWidth * innerPerStep * problem.quantized->bits / 8;
-    chooseScales(problem);
-  }
-  weightBytes = panelsPerBlock * panelStepBytes;
-  chooseBodies(problem, machine);
-  chooseHeights(problem, machine);
+int64_t MatmulProblem::innerPerStep() const { return MatmulSchedule::stepBytes / xBytes; }
+
+int64_t MatmulProblem::steps() const { return std::max<int64_t>(1, ceilDiv(inner, innerPerStep())); }
+
+int64_t MatmulProblem::panelStepBytes() const {
+  int64_t elements = MatmulSchedule::panelWidth * innerPerStep();
+  return quantized ? elements * quantized->bits / 8 : elements * wBytes;
 }
 
-void MatmulSchedule::chooseColumns(const MatmulProblem &problem, const step::GpuMachine &machine) {
-  constexpr int64_t fewestSteps = 8, mostChunks = 8;
-  // The fewest experts that a launch is tuned for: those of one token. Contiguous rows do not tell how many that are.
-  int64_t usual = problem.experts >= 32 ? 6 : 2;
-  int64_t active = std::min<int64_t>(problem.experts, std::max<int64_t>(usual, problem.op.getRowsPerToken()));
-  auto blocks = [&](int64_t width) { return active * ceilDiv(problem.panels, width); };
-  bool isGated = problem.panelsPerResult == 2;
-  panelsPerBlock = isGated || 4 * blocks(8) >= 3 * machine.processors ? 8 : 4;
+MatmulSchedule::MatmulSchedule(const MatmulProblem &problem, const step::GpuMachine &machine)
+    : innerPerStep(problem.innerPerStep()), steps(problem.steps()), panelStepBytes(problem.panelStepBytes()) {
+  MatmulCost cost(problem, machine);
+  MatmulCut cut = cost.chooseCut();
+  panelsPerBlock = cut.panels;
   columnBlocks = ceilDiv(problem.panels, panelsPerBlock);
-
-  chunks = 1;
-  if (4 * blocks(panelsPerBlock) < 3 * machine.processors)
-    chunks = std::min(ceilDiv(machine.processors, blocks(panelsPerBlock)),
-                      std::clamp<int64_t>(steps / fewestSteps, 1, mostChunks));
-  stepsPerChunk = ceilDiv(steps, chunks);
+  stepsPerChunk = ceilDiv(steps, cut.chunks);
   chunks = ceilDiv(steps, stepsPerChunk);
+  if (problem.quantized)
+    chooseScales(problem);
+  weightBytes = panelsPerBlock * panelStepBytes;
+  chooseBodies(problem, machine);
+  chooseHeights(problem, cost);
+  tilesPerGroup = cost.chooseTilesPerGroup(panelsPerBlock, heights.back().tokens);
+  if (cost.isPersistent({panelsPerBlock, chunks}, heights.front().tokens))
+    persistentBlocks = cost.residentBlocks();
 }
 
 void MatmulSchedule::chooseScales(const MatmulProblem &problem) {
@@ -123,42 +117,16 @@ void MatmulSchedule::chooseBodies(const MatmulProblem &problem, const step::GpuM
   sharedBytes = llvm::alignTo(sharedBytes, 128);
 }
 
-/// Multiply-adds of a processor in a cycle.
-static double productsPerCycle(const MatmulProblem &problem, const step::GpuMachine &machine) {
-  switch (problem.arithmetic) {
-  case MatmulArithmetic::Matrix16:
-    return machine.matrixProducts;
-  case MatmulArithmetic::Tf32:
-    return machine.matrixProducts / 2.0 / (problem.wType.isF32() ? 3 : 2);
-  case MatmulArithmetic::Fma:
-    return machine.plainProducts;
-  }
-  llvm_unreachable("unknown arithmetic");
-}
-
-/// How long the busiest processor computes or loads if the rows fall on the experts evenly. Memory beyond the cache is
-/// left out: any height reads the same bytes of it.
-double MatmulSchedule::estimateCycles(const MatmulProblem &problem, const step::GpuMachine &machine, int64_t rows,
-                                      int64_t height) const {
-  constexpr double startCycles = 2000;
-  int64_t groups = std::min(rows, problem.experts), rowsPerGroup = ceilDiv(rows, groups);
-  int64_t filled = std::min(height, rowsPerGroup);
-  auto body = llvm::find_if(bodies, [&](const MatmulBody &body) { return body.tokens >= filled; });
-  double products = panelsPerBlock * panelWidth * body->tokens * innerPerStep;
-  double compute = products / productsPerCycle(problem, machine);
-  double load = double(weightBytes + filled * stepBytes) / machine.l2BytesPerCycle;
-  int64_t blocks = groups * ceilDiv(rowsPerGroup, height) * columnBlocks;
-  return ceilDiv(blocks, machine.processors) * (steps * std::max(compute, load) + startCycles);
-}
-
-void MatmulSchedule::chooseHeights(const MatmulProblem &problem, const step::GpuMachine &machine) {
+void MatmulSchedule::chooseHeights(const MatmulProblem &problem, const MatmulCost &cost) {
   constexpr int64_t lowest = 32, mostRows = int64_t(1) << 20;
   heights = {{mostRows, lowest}};
   for (int64_t rows = 1; rows <= mostRows; rows *= 2) {
+    auto cycles = [&](int64_t height) {
+      return cost.launchCycles({panelsPerBlock, 1}, rows, std::min(rows, problem.experts), height);
+    };
     int64_t best = heights.back().tokens;
     for (const MatmulBody &body : bodies)
-      if (body.tokens > best &&
-          estimateCycles(problem, machine, rows, body.tokens) < estimateCycles(problem, machine, rows, best))
+      if (body.tokens > best && cycles(body.tokens) < cycles(best))
         best = body.tokens;
     if (best == heights.back().tokens)
       continue;

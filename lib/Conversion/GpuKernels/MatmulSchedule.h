@@ -18,6 +18,8 @@
 
 namespace moec {
 
+class MatmulCost;
+
 /// How products are computed.
 enum class MatmulArithmetic {
   Matrix16, // m16n8k16 on bf16 or f16
@@ -27,7 +29,7 @@ enum class MatmulArithmetic {
 
 /// The types and static sizes of a grouped matmul.
 struct MatmulProblem {
-  explicit MatmulProblem(moe::GroupedMatmulOp op);
+  MatmulProblem(moe::GroupedMatmulOp op, const step::GpuMachine &machine);
 
   mutable moe::GroupedMatmulOp op; // whose accessors are not const
   mlir::Type xType, wType;
@@ -51,7 +53,15 @@ struct MatmulProblem {
     bool hasZeroPoints;
   };
   std::optional<Quantization> quantized;
+
+  /// Elements of the inner dimension that a step takes, the steps, and the bytes of a panel that a step takes.
+  int64_t innerPerStep() const;
+  int64_t steps() const;
+  int64_t panelStepBytes() const;
 };
+
+/// Matrix products on tf32 for each product of f32 by a weight.
+inline int64_t tf32Passes(mlir::Type weight) { return weight.isF32() ? 3 : 2; }
 
 /// Consecutive terms of a sum that a lane takes together from a quantised weight. Four lanes share a run, which has one
 /// scale.
@@ -76,13 +86,15 @@ struct MatmulSchedule {
   /// What a step reads of a row of x.
   static constexpr int64_t stepBytes = 64;
   static constexpr int64_t panelWidth = 16, octet = 8;
-  /// Tiles of so many consecutive rows go through the columns together, while their rows are in the second-level cache.
-  static constexpr int64_t tilesPerGroup = 8;
 
   /// Elements of the inner dimension that a step takes.
   int64_t innerPerStep;
   int64_t steps, chunks, stepsPerChunk;
   int64_t panelsPerBlock, columnBlocks;
+  /// Tiles of so many consecutive rows go through the columns together, while their rows are in the second-level cache.
+  int64_t tilesPerGroup;
+  /// Blocks, as many as are on the machine together, that take one tile after the other; or none, and each takes one.
+  int64_t persistentBlocks = 0;
   /// Ascending by tokens.
   llvm::SmallVector<MatmulBody> bodies;
   /// Up to `rows` rows tiles are `tokens` high; the last entry is for any number.
@@ -98,8 +110,8 @@ struct MatmulSchedule {
   int64_t stageBytes(int64_t tokens) const { return weightBytes + tokens * stepBytes; }
   int64_t sharedBytes;
 
-  /// Scales of a quantised weight lie in a ring in front of the stages. `stepsPerScale` steps share the `scaleRows` rows
-  /// of scales and zero points in a slot.
+  /// Scales of a quantised weight lie in a ring in front of the stages. `stepsPerScale` steps share the `scaleRows`
+  /// rows of scales and zero points in a slot.
   int64_t stepsPerScale = 1, scaleRows = 1, scaleSlots = 0, scaleSlotBytes = 0, zeroPointOffset = 0;
   int64_t scaleRingBytes() const { return (scaleSlots * scaleSlotBytes + 127) / 128 * 128; }
 
@@ -122,12 +134,9 @@ struct MatmulSchedule {
 private:
   static constexpr int64_t mostStages = 8;
 
-  void chooseColumns(const MatmulProblem &problem, const step::GpuMachine &machine);
   void chooseScales(const MatmulProblem &problem);
   void chooseBodies(const MatmulProblem &problem, const step::GpuMachine &machine);
-  void chooseHeights(const MatmulProblem &problem, const step::GpuMachine &machine);
-  double estimateCycles(const MatmulProblem &problem, const step::GpuMachine &machine, int64_t rows,
-                        int64_t height) const;
+  void chooseHeights(const MatmulProblem &problem, const MatmulCost &cost);
 };
 
 } // namespace moec

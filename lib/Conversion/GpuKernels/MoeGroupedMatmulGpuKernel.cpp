@@ -1,9 +1,10 @@
 //===- MoeGroupedMatmulGpuKernel.cpp - moe.grouped_matmul on a GPU ----------===//
 //
-// One launch computes all tiles; blocks beyond the last tile return. A block finds its tile in the offsets, takes the
-// code for the number of rows it found, and multiplies step by step: while it computes one step, the copies of the next
-// ones are under way into other stages of shared memory. Where a product has few tiles, each is computed in chunks of
-// the inner dimension by several blocks, and the last of these to finish adds the chunks up.
+// One launch computes all tiles; blocks beyond the last tile return, or take further tiles where these are short. A
+// block finds its tile in the offsets, takes the code for the number of rows it found, and multiplies step by step:
+// while it computes one step, the copies of the next ones are under way into other stages of shared memory. Where a
+// product has few tiles, each is computed in chunks of the inner dimension by several blocks, and the last of these to
+// finish adds the chunks up.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,6 +33,7 @@ public:
   void emit();
 
 private:
+  void emitUnit(Value index);
   void emitBodies(size_t index);
   void emitBody(const MatmulBody &body);
   std::unique_ptr<TileCopy> makeTokenCopy(const MatmulBody &body);
@@ -60,7 +62,7 @@ private:
 
 GroupedMatmulBlock::GroupedMatmulBlock(OpBuilder &builder, Location loc, const step::GpuKernelContext &context,
                                        GroupedMatmulOp op, ValueRange arguments, ValueRange results)
-    : block(builder, loc), context(context), problem(op), schedule(problem, context.machine) {
+    : block(builder, loc), context(context), problem(op, context.machine), schedule(problem, context.machine) {
   unsigned next = 0;
   auto take = [&](bool given) { return given ? block.globalPointer(arguments[next++]) : Value(); };
   operands.x = take(true);
@@ -83,7 +85,22 @@ GroupedMatmulBlock::GroupedMatmulBlock(OpBuilder &builder, Location loc, const s
 }
 
 void GroupedMatmulBlock::emit() {
-  unit = blockIndex;
+  if (!schedule.persistentBlocks)
+    return emitUnit(blockIndex);
+  // An upper bound of the units, as on the host.
+  Value height = schedule.buildHeight(block.builder, block.loc, rowCount);
+  Value tiles = operands.offsets ? block.add(block.min(rowCount, problem.experts), block.div(rowCount, height))
+                                 : block.div(block.sub(block.add(rowCount, height), 1), height);
+  Value units = block.mul(tiles, schedule.columnBlocks);
+  block.loop(blockIndex, units, block.toI32(context.blockCount), [&](Value next) {
+    emitUnit(next);
+    // The next tile is copied to where results lie.
+    block.barrier();
+  });
+}
+
+void GroupedMatmulBlock::emitUnit(Value index) {
+  unit = index;
   firstChunk = block.i32(0);
   endChunk = block.i32(schedule.chunks);
   if (schedule.chunks > 1) {
@@ -159,10 +176,9 @@ std::unique_ptr<ScaleCopy> GroupedMatmulBlock::makeScaleCopy() {
     int64_t bytes = problem.panels * problem.quantized->blocks * MatmulSchedule::panelWidth * elementBytes;
     return operand ? block.at(operand, block.mul(block.toI64(tile.expert), bytes)) : Value();
   };
-  return std::make_unique<ScaleCopy>(block, thread, problem, schedule,
-                                     ofExpert(operands.wScales, problem.quantized->scaleBytes),
-                                     ofExpert(operands.wZeroPoints, 1),
-                                     block.mul(tile.columnBlock, schedule.panelsPerBlock));
+  return std::make_unique<ScaleCopy>(
+      block, thread, problem, schedule, ofExpert(operands.wScales, problem.quantized->scaleBytes),
+      ofExpert(operands.wZeroPoints, 1), block.mul(tile.columnBlock, schedule.panelsPerBlock));
 }
 
 /// Begins the copies of the first steps, into all stages but the last. The first weights are under way while the block
@@ -217,6 +233,14 @@ Values GroupedMatmulBlock::multiplyStep(const MatmulBody &body, const MatmulProd
   return result;
 }
 
+/// Instructions of unrolled steps would be fetched as often as their operands.
+static void keepRolled(Operation *loop) {
+  MLIRContext *context = loop->getContext();
+  auto unroll = LLVM::LoopUnrollAttr::get(context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
+  loop->setAttr("loop_annotation",
+                LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}));
+}
+
 Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulProducts &products) {
   fillStages(body);
   Value one = block.i32(1);
@@ -225,8 +249,11 @@ Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulPro
   auto steps = [&](Value first, Value end, ValueRange offsets) {
     Values initial = llvm::to_vector_of<Value>(offsets);
     initial.append(zeros);
-    return block.loop(first, end, one, initial,
-                      [&](Value step, ValueRange carried) { return multiplyStep(body, products, step, carried); });
+    Values results = block.loop(first, end, one, initial, [&](Value step, ValueRange carried) {
+      return multiplyStep(body, products, step, carried);
+    });
+    keepRolled(results.front().getDefiningOp());
+    return results;
   };
   Values sums;
   if (schedule.chunks == 1) {
@@ -336,11 +363,10 @@ struct GroupedMatmulGpuKernel : step::GpuKernelOpInterface::ExternalModel<Groupe
 
   std::optional<step::GpuLaunchShape> getLaunchShape(Operation *op, const step::GpuMachine &machine) const {
     auto matmul = cast<GroupedMatmulOp>(op);
-    for (Value operand :
-         {matmul.getX(), matmul.getQuantized() ? matmul.getWScales() : matmul.getW(), matmul.getBias()})
+    for (Value operand : {matmul.getX(), matmul.getQuantized() ? matmul.getWScales() : matmul.getW(), matmul.getBias()})
       if (operand && !isComputed(cast<ShapedType>(operand.getType()).getElementType()))
         return std::nullopt;
-    MatmulSchedule schedule(MatmulProblem(matmul), machine);
+    MatmulSchedule schedule(MatmulProblem(matmul, machine), machine);
     return step::GpuLaunchShape{.threads = MatmulSchedule::threads,
                                 .sharedBytes = schedule.sharedBytes,
                                 .blocksPerProcessor = MatmulSchedule::blocksPerProcessor};
@@ -348,7 +374,7 @@ struct GroupedMatmulGpuKernel : step::GpuKernelOpInterface::ExternalModel<Groupe
 
   Value buildBlockCount(Operation *op, OpBuilder &builder, Location loc, const step::GpuMachine &machine) const {
     auto matmul = cast<GroupedMatmulOp>(op);
-    MatmulProblem problem(matmul);
+    MatmulProblem problem(matmul, machine);
     MatmulSchedule schedule(problem, machine);
     LoopEmitter emit(builder, loc);
     Value rows = rowCount(matmul, emit), height = schedule.buildHeight(builder, loc, rows);
@@ -356,12 +382,14 @@ struct GroupedMatmulGpuKernel : step::GpuKernelOpInterface::ExternalModel<Groupe
     Value tiles = matmul.getOffsets() ? emit.add(emit.min(rows, emit.index(problem.experts)), emit.div(rows, height))
                                       : emit.div(emit.sub(emit.add(rows, height), emit.index(1)), height);
     Value blocks = emit.mul(tiles, schedule.columnBlocks);
+    if (schedule.persistentBlocks)
+      return emit.min(blocks, emit.index(schedule.persistentBlocks));
     return schedule.chunks == 1 ? blocks : emit.mul(blocks, schedule.buildSplit(builder, loc, rows));
   }
 
   Value buildWorkspaceBytes(Operation *op, OpBuilder &builder, Location loc, const step::GpuMachine &machine) const {
     auto matmul = cast<GroupedMatmulOp>(op);
-    MatmulSchedule schedule(MatmulProblem(matmul), machine);
+    MatmulSchedule schedule(MatmulProblem(matmul, machine), machine);
     if (schedule.chunks == 1)
       return Value();
     LoopEmitter emit(builder, loc);

@@ -22,7 +22,9 @@ constexpr GpuMachine kMachines[] = {
      .l2Bytes = 40 << 20,
      .matrixProducts = 1024,
      .plainProducts = 64,
-     .l2BytesPerCycle = 47},
+     .l2BytesPerCycle = 47,
+     .memoryBytesPerCycle = 1102,
+     .memoryLatency = 800},
 };
 
 } // namespace

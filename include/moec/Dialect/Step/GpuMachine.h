@@ -28,6 +28,9 @@ struct GpuMachine {
   int64_t matrixProducts;
   int64_t plainProducts;
   int64_t l2BytesPerCycle;
+  // Of all processors together in a cycle from memory, and the cycles until what is asked for arrives.
+  int64_t memoryBytesPerCycle;
+  int64_t memoryLatency;
 };
 
 /// The machine of that chip, or null.
