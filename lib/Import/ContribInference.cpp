@@ -246,7 +246,10 @@ void moec::reader::inferLinearAttention(InferenceContext &context) {
     return;
   Dim keySize = query->dim(2).has_dim_value() ? makeDim(query->dim(2).dim_value() / heads) : Dim();
   Dim valueSize = value->dim(2).has_dim_value() ? makeDim(value->dim(2).dim_value() / kvHeads) : Dim();
-  setShape(context, 1, {query->dim(0), makeDim(kvHeads), keySize, valueSize});
+  std::vector<Dim> state = {query->dim(0), makeDim(kvHeads), keySize, valueSize};
+  if (int64_t window = getInt(context, "state_window", 0); window > 0)
+    state.insert(state.begin(), makeDim(window));
+  setShape(context, 1, state);
 }
 
 void moec::reader::inferCausalConv(InferenceContext &context) {

@@ -10,6 +10,7 @@
 #include "SchemaRegistry.h"
 #include "ShapeInference.h"
 #include "SubgraphNames.h"
+#include "onnx/defs/function.h"
 #include "onnx/shape_inference/attribute_binder.h"
 
 using namespace llvm;
@@ -55,6 +56,10 @@ private:
   void expand(GraphProto &graph);
   /// The body of `node`'s operator; false if there is none for these inputs.
   bool getBody(const NodeProto &node, FunctionProto &body);
+  /// The body of LinearAttention, also of that in `com.microsoft` where it does what ONNX's does. False if it is not,
+  /// or if the width of the values is not known.
+  bool getLinearAttentionBody(const NodeProto &node, FunctionProto &body);
+  bool buildBody(const NodeProto &node, const OpSchema &schema, int version, FunctionProto &body);
   GraphProto instantiate(const NodeProto &node, FunctionProto &body);
 
   OnnxModel &model;
@@ -88,7 +93,59 @@ void Expander::collectTypes(const GraphProto &graph) {
         collectTypes(attribute.g());
 }
 
+bool Expander::buildBody(const NodeProto &node, const OpSchema &schema, int version, FunctionProto &body) {
+  std::vector<TypeProto> inputTypes;
+  for (const std::string &input : node.input())
+    inputTypes.push_back(types.lookup(input));
+  ::onnx::FunctionBodyBuildContextImpl context(node, inputTypes);
+  return schema.BuildContextDependentFunction(context, body, version);
+}
+
+/// Gives the result of LinearAttention its width: the body infers it from the elements, of which there may be none.
+static void setWidth(FunctionProto &body, int64_t width) {
+  for (NodeProto &inner : *body.mutable_node())
+    for (std::string &name : *inner.mutable_output())
+      if (name == body.output(0))
+        name = "OpenOutput";
+  ::onnx::FunctionBuilder(body).Const1D("Width", width).Add(R"ONNX(
+    OuterDims = Shape <start = 0, end = 2> (query)
+    OutputShape = Concat <axis = 0> (OuterDims, Width)
+    output = Reshape <allowzero = 1> (OpenOutput, OutputShape)
+  )ONNX");
+}
+
+// What ONNX Runtime has beyond ONNX is left to be refused: a window of states, more heads of keys than of queries.
+bool Expander::getLinearAttentionBody(const NodeProto &node, FunctionProto &body) {
+  StringMap<int64_t> integers;
+  StringRef rule = "gated_delta";
+  for (const auto &attribute : node.attribute()) {
+    integers[attribute.name()] = attribute.i();
+    if (attribute.name() == "update_rule")
+      rule = attribute.s();
+  }
+  int64_t heads = integers.lookup("q_num_heads"), keyHeads = integers.lookup("kv_num_heads");
+  auto has = [&](int input) { return input < node.input_size() && !node.input(input).empty(); };
+  if (!useTypes || integers.lookup("state_window") != 0 || keyHeads <= 0 || heads % keyHeads != 0 ||
+      (rule.contains("gated") && !has(4)) || (rule.contains("delta") && !has(5)))
+    return false;
+  TypeProto values = types.lookup(node.input(2));
+  const auto &shape = values.tensor_type().shape();
+  if (shape.dim_size() != 3 || !shape.dim(2).has_dim_value())
+    return false;
+  NodeProto standard = node;
+  standard.clear_domain();
+  const OpSchema *schema = SchemaRegistry::get().GetSchema("LinearAttention", maxOpset);
+  if (!buildBody(standard, *schema, schema->SinceVersion(), body))
+    return false;
+  setWidth(body, heads * (shape.dim(2).dim_value() / keyHeads));
+  return true;
+}
+
 bool Expander::getBody(const NodeProto &node, FunctionProto &body) {
+  bool isContrib = node.domain() == "com.microsoft";
+  if (node.op_type() == "LinearAttention" && (isContrib || isDefaultDomain(node.domain())) &&
+      getLinearAttentionBody(node, body))
+    return true;
   if (!isDefaultDomain(node.domain()) || options.isKnown(node.op_type()))
     return false;
   const OpSchema *schema = SchemaRegistry::get().GetSchema(node.op_type(), opset, "");
@@ -96,19 +153,15 @@ bool Expander::getBody(const NodeProto &node, FunctionProto &body) {
     body = *function;
     return true;
   }
-  if (!useTypes || !schema->HasContextDependentFunction())
-    return false;
-  std::vector<TypeProto> inputTypes;
-  for (const std::string &input : node.input())
-    inputTypes.push_back(types.lookup(input));
-  ::onnx::FunctionBodyBuildContextImpl context(node, inputTypes);
-  return schema->BuildContextDependentFunction(context, body, opset);
+  return useTypes && schema->HasContextDependentFunction() && buildBody(node, *schema, opset, body);
 }
 
 GraphProto Expander::instantiate(const NodeProto &node, FunctionProto &body) {
   // An attribute that is not given has the schema's default in the body.
   ::onnx::internal::AttributeMap attributes;
-  for (const auto &[name, formal] : SchemaRegistry::get().GetSchema(node.op_type(), opset, "")->attributes())
+  int version = getOpset(model.proto, node.domain());
+  for (const auto &[name, formal] :
+       SchemaRegistry::get().GetSchema(node.op_type(), version, node.domain())->attributes())
     if (formal.default_value.has_type())
       attributes[name] = &formal.default_value;
   for (const auto &attribute : node.attribute())
@@ -153,8 +206,7 @@ LogicalResult moec::reader::inferAndExpand(OnnxModel &model, const ImportOptions
   UniqueNames names;
   names.visit(*model.proto.mutable_graph());
   auto expand = [&](bool (Expander::*run)(), bool &changed) {
-    return reporter.guard("expanding function operators",
-                          [&] { changed = (Expander(model, names, options).*run)(); });
+    return reporter.guard("expanding function operators", [&] { changed = (Expander(model, names, options).*run)(); });
   };
   // Bodies hold operators that have bodies themselves, but none is recursive.
   while (true) {

@@ -103,6 +103,18 @@ static LogicalResult mean(Binder &b) {
                                 [&](S &s, ValueRange v) { return s.div(v[0], s.constant(count, v[0].getType())); }));
 }
 
+// x + y * gate, of which the product is rounded too.
+static LogicalResult gatedAdd(Binder &b) {
+  if (b.has(3))
+    return b.error() << "input 3 (gate_weight) is not supported";
+  if (failed(b.sameElements()))
+    return failure();
+  Type element = b.element(0);
+  return b.result(b.emit.elementwise(b.inputs(), element, false, [&](S &s, ValueRange v) {
+    return s.add(v[0], s.widen(s.narrow(s.mul(v[1], v[2]), element)));
+  }));
+}
+
 // fmod = 0: the sign of the divisor; 1: of the dividend.
 static LogicalResult mod(Binder &b) {
   if (failed(b.sameElements()))
@@ -355,6 +367,7 @@ ArrayRef<Row> moec::elementwiseRows() {
       {"CastLike", 15, 28, 2, cast, "", true},
       {"Clip", 13, 28, 1, clip},
       {"Where", 9, 28, 3, where},
+      {"GatedAdd", 1, 1, 3, gatedAdd, "com.microsoft"},
   };
   return rows;
 }

@@ -7,6 +7,7 @@
 #include "NarrowElements.h"
 #include "Rows.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace moec;
@@ -141,10 +142,127 @@ static LogicalResult lowerDequantize(Binder &b) {
   }));
 }
 
+//===----------------------------------------------------------------------===//
+// Rows of a quantised table
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The table of a GatherBlockQuantized. Bytes hold several values, along the last axis, the first in the lowest bits.
+struct QuantizedTable {
+  Type declared;
+  int64_t gatherAxis, quantizeAxis, block, bits, perByte;
+
+  bool isFloat() const { return isa<FloatType>(declared); }
+  /// Value `last` of the last axis, of those at `place`, as f32.
+  Value read(ScalarBody &s, Value tensor, SmallVector<Value> place) const {
+    if (!declared.isUnsignedInteger(8))
+      return s.convert(decodeNarrow(s, tensor::ExtractOp::create(s.builder, tensor, place), declared),
+                       s.builder.getF32Type(), declared.isUnsignedInteger(), false);
+    Value last = place.back(), count = s.constant(perByte, last.getType());
+    place.back() = arith::DivUIOp::create(s.builder, last, count);
+    Value byte = tensor::ExtractOp::create(s.builder, tensor, place);
+    Value shift = s.mul(arith::RemUIOp::create(s.builder, last, count), s.constant(bits, last.getType()));
+    shift = arith::IndexCastOp::create(s.builder, byte.getType(), shift);
+    Value mask = s.constant((1 << bits) - 1, byte.getType());
+    Value value = arith::AndIOp::create(s.builder, arith::ShRUIOp::create(s.builder, byte, shift), mask);
+    return s.convert(value, s.builder.getF32Type(), /*fromUnsigned=*/true, false);
+  }
+};
+
+} // namespace
+
+static FailureOr<QuantizedTable> bindTable(Binder &b) {
+  int64_t rank = b.rank(0);
+  FailureOr<int64_t> gatherAxis = b.normalizeAxis(b.integer("gather_axis", 0), rank);
+  FailureOr<int64_t> quantizeAxis = b.normalizeAxis(b.integer("quantize_axis", 1), rank);
+  if (failed(gatherAxis) || failed(quantizeAxis))
+    return failure();
+  Type declared = b.declaredElement(0);
+  bool isBytes = declared.isUnsignedInteger(8), isFloat = isa<FloatType>(declared);
+  if (!isBytes && (!isNarrow(declared) || isa<Float8E8M0FNUType>(declared)))
+    return b.error() << "quantised elements of type " << declared << " are not supported";
+  int64_t bits = b.integer("bits", 4), block = b.integer("block_size", 128);
+  if (bits != 2 && bits != 4 && bits != 8)
+    return b.error() << "attribute bits: expected 2, 4 or 8, found " << bits;
+  if (isBytes && (*gatherAxis != 0 || *quantizeAxis != rank - 1 || rank < 2))
+    return b.error() << "expected rows of bytes quantised along the last axis, found axes " << *gatherAxis << " and "
+                     << *quantizeAxis << " of rank " << rank;
+  if (block < (isFloat ? 0 : 1))
+    return b.error() << "attribute block_size: expected a positive number, found " << block;
+  if (isFloat && b.has(3))
+    return b.error() << "zero points of " << declared << " are not supported";
+  return QuantizedTable{declared, *gatherAxis, *quantizeAxis, block, bits, isBytes ? 8 / bits : 1};
+}
+
+/// Checks the extents of scales, and of zero points, which are packed like the table.
+static LogicalResult checkBlocks(Binder &b, const QuantizedTable &table, ArrayRef<Value> extents) {
+  int64_t rank = extents.size();
+  for (unsigned i = 2; i <= 3; ++i) {
+    if (!b.has(i))
+      continue;
+    if (b.rank(i) != rank)
+      return b.error() << "input " << i << ": expected rank " << rank << ", found " << b.type(i);
+    for (int64_t axis = 0; axis < rank; ++axis) {
+      Value expected = extents[axis], found = b.emit.extent(b.input(i), axis), one = b.index.constant(1);
+      if (axis == table.quantizeAxis)
+        expected = table.block ? b.index.ceilDiv(expected, b.index.constant(table.block)) : one;
+      if (i == 3 && axis == rank - 1)
+        expected = b.index.ceilDiv(expected, b.index.constant(table.perByte));
+      bool repeats = table.isFloat() && axis != table.quantizeAxis && IndexArithmetic::isConstant(found, 1);
+      if (!repeats && failed(b.emit.unify(expected, found, "input " + Twine(i) + " at dimension " + Twine(axis))))
+        return failure();
+    }
+  }
+  return success();
+}
+
+// (q - zero point) * scale of what the indices name; 0 where there is no such row.
+static LogicalResult lowerGatherBlockQuantized(Binder &b) {
+  FailureOr<QuantizedTable> table = bindTable(b);
+  if (failed(table))
+    return failure();
+  Value data = b.input(0), indices = b.input(1), scales = b.input(2);
+  Extents whole = b.emit.extents(data), named = b.emit.extents(indices);
+  whole.back() = b.index.mul(whole.back(), b.index.constant(table->perByte));
+  Value rows = whole[table->gatherAxis];
+  if (failed(checkBlocks(b, *table, whole)) ||
+      failed(b.emit.check(b.index.compare(arith::CmpIPredicate::sgt, rows, b.index.constant(0)), "the table is empty")))
+    return failure();
+  Extents result(ArrayRef(whole).take_front(table->gatherAxis));
+  llvm::append_range(result, named);
+  llvm::append_range(result, ArrayRef(whole).drop_front(table->gatherAxis + 1));
+  RankedTensorType scalesType = b.type(2);
+  return b.result(0, b.emit.generate(result, b.resultElement(0), [&](ScalarBody &s, ValueRange at) {
+    Type index = s.builder.getIndexType(), real = s.builder.getF32Type();
+    Value given = tensor::ExtractOp::create(s.builder, indices, at.slice(table->gatherAxis, named.size()));
+    Value row = arith::IndexCastOp::create(s.builder, index, given), zero = s.constant(0, index);
+    row = s.select(s.less(row, zero), s.add(row, rows), row);
+    Value exists = arith::AndIOp::create(s.builder, s.lessEqual(zero, row), s.less(row, rows));
+    SmallVector<Value> place(at.take_front(table->gatherAxis));
+    place.push_back(s.select(exists, row, zero));
+    llvm::append_range(place, at.drop_front(table->gatherAxis + named.size()));
+
+    SmallVector<Value> blockPlace = place;
+    Value &block = blockPlace[table->quantizeAxis];
+    block = table->block ? s.div(block, s.constant(table->block, index)) : zero;
+    Value zeroPoint = s.constant(table->declared.isUnsignedInteger(8) ? 1 << (table->bits - 1) : 0, real);
+    if (b.has(3))
+      zeroPoint = table->read(s, b.input(3), blockPlace);
+    for (auto [axis, position] : llvm::enumerate(blockPlace))
+      if (scalesType.getDimSize(axis) == 1)
+        position = zero;
+    Value scale = s.convert(s.widen(tensor::ExtractOp::create(s.builder, scales, blockPlace)), real, false, false);
+    Value value = s.mul(s.sub(table->read(s, data, place), zeroPoint), scale);
+    return s.select(exists, value, s.constant(0, real));
+  }));
+}
+
 ArrayRef<Row> moec::quantizationRows() {
   static const Row rows[] = {
       {"DequantizeLinear", 10, 28, 2, lowerDequantize, "", true},
       {"QuantizeLinear", 10, 28, 2, lowerQuantize, "", true},
+      {"GatherBlockQuantized", 1, 1, 3, lowerGatherBlockQuantized, "com.microsoft", true},
   };
   return rows;
 }

@@ -47,3 +47,32 @@ func.func @floats(%x: tensor<2x0xf8E4M3FN>, %s: tensor<f32>) -> tensor<2x0xf32> 
   %0 = onnx.node "DequantizeLinear"(%x, %s) {version = 19 : i64} : (tensor<2x0xf8E4M3FN>, tensor<f32>) -> tensor<2x0xf32>
   return %0 : tensor<2x0xf32>
 }
+
+// -----
+
+// Rows of a table of which bytes hold two values, and so do those of its zero points; others are 0.
+// CHECK-LABEL: func.func @rows
+// CHECK: %[[GIVEN:.*]] = tensor.extract %arg1[%{{.*}}] : tensor<?xi64>
+// CHECK: arith.divui
+// CHECK: tensor.extract %arg3
+// CHECK: tensor.extract %arg0
+// CHECK: arith.shrui
+// CHECK: -> tensor<?x32xf16>
+func.func @rows(%d: tensor<9x16xui8>, %i: tensor<?xi64>, %s: tensor<9x2xf16>, %z: tensor<9x1xui8>) -> tensor<?x32xf16> {
+  %0 = onnx.node "GatherBlockQuantized"(%d, %i, %s, %z) {domain = "com.microsoft", version = 1 : i64, attrs = {block_size = 16 : i64}}
+    : (tensor<9x16xui8>, tensor<?xi64>, tensor<9x2xf16>, tensor<9x1xui8>) -> tensor<?x32xf16>
+  return %0 : tensor<?x32xf16>
+}
+
+// -----
+
+// The product of a gated sum is rounded before it is added.
+// CHECK-LABEL: func.func @gated
+// CHECK: arith.mulf
+// CHECK: arith.truncf {{.*}} : f32 to f16
+// CHECK: arith.addf
+func.func @gated(%x: tensor<?x4xf16>, %y: tensor<?x4xf16>, %g: tensor<?x1xf16>) -> tensor<?x4xf16> {
+  %0 = onnx.node "GatedAdd"(%x, %y, %g) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<?x4xf16>, tensor<?x4xf16>, tensor<?x1xf16>) -> tensor<?x4xf16>
+  return %0 : tensor<?x4xf16>
+}

@@ -128,3 +128,59 @@ func.func @rotary_beyond(%x: tensor<1x3x8xf32>, %t: tensor<8x4xf32>) -> tensor<1
     : (tensor<1x3x8xf32>, tensor<1xi64>, tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<1x3x8xf32>
   return %0 : tensor<1x3x8xf32>
 }
+
+// -----
+func.func @projected_gate(%x: tensor<?x4xf32>, %g: tensor<?x8xf32>, %w: tensor<8x1xf32>) -> tensor<?x4xf32> {
+  // expected-error @+1 {{input 3 (gate_weight) is not supported}}
+  %0 = onnx.node "GatedAdd"(%x, %x, %g, %w) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<?x4xf32>, tensor<?x4xf32>, tensor<?x8xf32>, tensor<8x1xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
+
+// -----
+func.func @gathered_axes(%d: tensor<16x4xui8>, %i: tensor<2xi64>, %s: tensor<1x4xf32>) -> tensor<2x8xf32> {
+  // expected-error @+1 {{expected rows of bytes quantised along the last axis, found axes 0 and 0 of rank 2}}
+  %0 = onnx.node "GatherBlockQuantized"(%d, %i, %s) {domain = "com.microsoft", version = 1 : i64, attrs = {quantize_axis = 0 : i64, block_size = 16 : i64}}
+    : (tensor<16x4xui8>, tensor<2xi64>, tensor<1x4xf32>) -> tensor<2x8xf32>
+  return %0 : tensor<2x8xf32>
+}
+
+// -----
+func.func @gathered_type(%d: tensor<4x16xi16>, %i: tensor<2xi64>, %s: tensor<4x1xf32>) -> tensor<2x16xf32> {
+  // expected-error @+1 {{quantised elements of type 'i16' are not supported}}
+  %0 = onnx.node "GatherBlockQuantized"(%d, %i, %s) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<4x16xi16>, tensor<2xi64>, tensor<4x1xf32>) -> tensor<2x16xf32>
+  return %0 : tensor<2x16xf32>
+}
+
+// -----
+func.func @gathered_bits(%d: tensor<4x16xui8>, %i: tensor<2xi64>, %s: tensor<4x1xf32>) -> tensor<2x16xf32> {
+  // expected-error @+1 {{attribute bits: expected 2, 4 or 8, found 6}}
+  %0 = onnx.node "GatherBlockQuantized"(%d, %i, %s) {domain = "com.microsoft", version = 1 : i64, attrs = {bits = 6 : i64}}
+    : (tensor<4x16xui8>, tensor<2xi64>, tensor<4x1xf32>) -> tensor<2x16xf32>
+  return %0 : tensor<2x16xf32>
+}
+
+// -----
+func.func @gathered_block(%d: tensor<4x16xi4>, %i: tensor<2xi64>, %s: tensor<4x1xf32>) -> tensor<2x16xf32> {
+  // expected-error @+1 {{attribute block_size: expected a positive number, found 0}}
+  %0 = onnx.node "GatherBlockQuantized"(%d, %i, %s) {domain = "com.microsoft", version = 1 : i64, attrs = {block_size = 0 : i64}}
+    : (tensor<4x16xi4>, tensor<2xi64>, tensor<4x1xf32>) -> tensor<2x16xf32>
+  return %0 : tensor<2x16xf32>
+}
+
+// -----
+func.func @gathered_zero_points(%d: tensor<4x16xf8E5M2>, %i: tensor<2xi64>, %s: tensor<4x1xf32>, %z: tensor<4x1xf8E5M2>) -> tensor<2x16xf32> {
+  // expected-error @+1 {{zero points of 'f8E5M2' are not supported}}
+  %0 = onnx.node "GatherBlockQuantized"(%d, %i, %s, %z) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<4x16xf8E5M2>, tensor<2xi64>, tensor<4x1xf32>, tensor<4x1xf8E5M2>) -> tensor<2x16xf32>
+  return %0 : tensor<2x16xf32>
+}
+
+// -----
+func.func @gathered_scales(%d: tensor<4x16xui8>, %i: tensor<2xi64>, %s: tensor<4xf32>) -> tensor<2x32xf32> {
+  // expected-error @+1 {{input 2: expected rank 2, found 'tensor<4xf32>'}}
+  %0 = onnx.node "GatherBlockQuantized"(%d, %i, %s) {domain = "com.microsoft", version = 1 : i64}
+    : (tensor<4x16xui8>, tensor<2xi64>, tensor<4xf32>) -> tensor<2x32xf32>
+  return %0 : tensor<2x32xf32>
+}
