@@ -1,4 +1,4 @@
-//===- SelectionGpuTest.cpp - top-k and counts on the emulated GPU ----------===//
+//===- SelectionGpuTest.cpp - top-k, counts and running sums on a GPU -------===//
 
 #include "GpuOpTest.h"
 
@@ -96,5 +96,29 @@ TEST_F(CountGpu, CountsWhatIsNotZero) {
     expectAssembles(*runner);
   }
 }
+
+class CumSumGpu : public GpuOpTest, public testing::WithParamInterface<std::tuple<const char *, bool, bool>> {};
+
+TEST_P(CumSumGpu, MatchesReference) {
+  auto [element, isExclusive, isReverse] = GetParam();
+  std::string x = llvm::formatv("tensor<?x2x?x{0}>", element);
+  std::string code = "func.func @main(%x: " + x + ") -> " + x + " { %r = nn.cumsum %x axis 2 exclusive " +
+                     (isExclusive ? "true" : "false") + " reverse " + (isReverse ? "true" : "false") + " : " + x +
+                     " return %r : " + x + " }";
+  auto runner = compile(code);
+  for (auto [rows, columns] : {std::pair{0, 3}, {1, 1}, {3, 31}, {2, 33}, {1, 0}, {2, 500}}) {
+    HostTensor data = random(element, {rows, 2, columns}), result = launch(*runner, data);
+    expectClose(result, evaluate(code, data), 10 * toleranceOf(result.getElementType()));
+  }
+  expectAssembles(*runner);
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, CumSumGpu,
+                         testing::Combine(testing::Values("f32", "f16", "i32", "i64"), testing::Bool(),
+                                          testing::Bool()),
+                         [](const auto &info) {
+                           return std::string(std::get<0>(info.param)) + (std::get<1>(info.param) ? "_Exclusive" : "") +
+                                  (std::get<2>(info.param) ? "_Reverse" : "");
+                         });
 
 } // namespace

@@ -32,6 +32,7 @@ void moec::registerGpuKernels(DialectRegistry &registry) {
                          NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect>();
     attachNnAttentionGpuKernel(context);
     attachNnCopyGpuKernels(context);
+    attachNnCumSumGpuKernel(context);
     attachNnNormGpuKernels(context);
     attachNnRotaryGpuKernel(context);
     attachNnSelectionGpuKernels(context);

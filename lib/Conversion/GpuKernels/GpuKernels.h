@@ -15,6 +15,7 @@ void attachGroupedMatmulGpuKernel(mlir::MLIRContext *context);
 void attachLinalgGpuKernels(mlir::MLIRContext *context);
 void attachNnAttentionGpuKernel(mlir::MLIRContext *context);
 void attachNnCopyGpuKernels(mlir::MLIRContext *context);
+void attachNnCumSumGpuKernel(mlir::MLIRContext *context);
 void attachNnNormGpuKernels(mlir::MLIRContext *context);
 void attachNnRotaryGpuKernel(mlir::MLIRContext *context);
 void attachNnSelectionGpuKernels(mlir::MLIRContext *context);

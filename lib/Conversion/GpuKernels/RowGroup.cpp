@@ -12,8 +12,7 @@ Values RowGroup::combine(ValueRange values, CombineValues combination) const {
                   : combineThreads(block, blockThreads(), values, combination);
 }
 
-/// The values of 32 bits that threads exchange in place of a value, and back.
-static Values toWords(const GpuBlockBuilder &block, Value value) {
+Values moec::toWords(const GpuBlockBuilder &block, Value value) {
   if (value.getType().isInteger(1))
     return {block.make<arith::ExtUIOp>(block.builder.getI32Type(), value)};
   if (!value.getType().isInteger(64))
@@ -21,7 +20,7 @@ static Values toWords(const GpuBlockBuilder &block, Value value) {
   return {block.toI32(value), block.toI32(block.shiftRight(value, 32))};
 }
 
-static Value fromWords(const GpuBlockBuilder &block, Type type, ValueRange words) {
+Value moec::fromWords(const GpuBlockBuilder &block, Type type, ValueRange words) {
   if (type.isInteger(1))
     return block.make<arith::TruncIOp>(type, words[0]);
   if (!type.isInteger(64))

@@ -14,6 +14,10 @@
 
 namespace moec {
 
+/// The i32 or f32 values that lanes exchange in place of an f32, i1, i32 or i64, and back.
+GpuBlockBuilder::Values toWords(const GpuBlockBuilder &block, mlir::Value value);
+mlir::Value fromWords(const GpuBlockBuilder &block, mlir::Type type, mlir::ValueRange words);
+
 /// The threads of one row.
 class RowGroup {
 public:
