@@ -4,6 +4,7 @@
 #include "Emit.h"
 #include "Summary.h"
 
+#include "moec/Dialect/Moe/Moe.h"
 #include "moec/Driver/Compile.h"
 #include "moec/Driver/Pipelines.h"
 #include "moec/Raise/RaisedStructures.h"
@@ -18,8 +19,8 @@
 using namespace mlir;
 using namespace moec;
 
-/// Weights of a structure beyond which writing them costs more than the check is worth.
-static constexpr uint64_t weightLimit = uint64_t(64) << 20;
+/// Weights that the check of any model may write; of larger models also a quarter of theirs.
+static constexpr uint64_t freeWeightBytes = uint64_t(64) << 20;
 
 /// Ops in a row behind which what a recogniser took away must be back.
 static constexpr unsigned maxRounds = 32;
@@ -73,7 +74,10 @@ namespace {
 
 class Checker {
 public:
-  Checker(ModuleOp raised, ModuleOp plain) : structures(raised, plain) {}
+  Checker(ModuleOp raised, ModuleOp plain) : structures(raised, plain) {
+    for (auto weight : plain.getOps<moe::WeightOp>())
+      weightBytes += weight.getByteCount() / 4;
+  }
 
   CheckCounts run(bool strict);
 
@@ -83,19 +87,22 @@ private:
 
   RaisedStructures structures;
   llvm::StringMap<Comparison> compared;
+  uint64_t weightBytes = freeWeightBytes;
 };
 
 } // namespace
 
 Comparison Checker::compare(const RaisedStructure &structure) {
   std::string reason;
-  std::optional<StructureGraph> graph = structures.extract(structure, weightLimit, reason);
+  std::optional<StructureGraph> graph = structures.extract(structure, reason);
   if (!graph)
     return {Agreement::Unknown, reason};
-  auto [entry, inserted] = compared.try_emplace(graph->key);
-  if (inserted)
-    entry->second = compareStructure(*graph);
-  return entry->second;
+  if (auto known = compared.find(graph->key); known != compared.end())
+    return known->second;
+  if (graph->weightBytes > weightBytes)
+    return {Agreement::Unknown, "its weights are " + std::to_string(graph->weightBytes >> 20) + " MiB"};
+  weightBytes -= graph->weightBytes;
+  return compared[graph->key] = compareStructure(*graph);
 }
 
 /// A recogniser may take something from one place and add it in another: what differs in between is no structure.

@@ -221,7 +221,13 @@ bool RaisedStructures::Graphs::isFree(Value plainValue) const {
   if (isa<moe::ExpertsOp, moe::CombineOp>(op))
     return true;
   auto node = dyn_cast<onnx::NodeOp>(op);
-  return node && (!node.getDomain().empty() || isProductWithWeight(node) || isNormalisation(node));
+  if (!node)
+    return false;
+  // A residual, or a product with a bias. Chains of them would be followed through all layers.
+  auto isFreeSummand = [&](Value value) { return !producer(value, "Add") && isFree(value); };
+  if (node.is("Add") && type.getRank() > 1 && llvm::any_of(node.getInputs(), isFreeSummand))
+    return true;
+  return !node.getDomain().empty() || isProductWithWeight(node) || isNormalisation(node);
 }
 
 bool RaisedStructures::Graphs::hasKnownShape(Value plainValue) const {

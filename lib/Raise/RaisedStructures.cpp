@@ -68,9 +68,9 @@ int32_t dataTypeOf(Type type) {
 /// One structure on its way into a module of its own. Values of the inputs are plain ones.
 class RaisedStructures::Extraction {
 public:
-  Extraction(const Graphs &graphs, const RaisedStructure &structure, uint64_t weightLimit)
-      : graphs(graphs), structure(structure), weightLimit(weightLimit),
-        module(ModuleOp::create(UnknownLoc::get(graphs.plain->getContext()))), builder(module->getContext()) {}
+  Extraction(const Graphs &graphs, const RaisedStructure &structure)
+      : graphs(graphs), structure(structure), module(ModuleOp::create(UnknownLoc::get(graphs.plain->getContext()))),
+        builder(module->getContext()) {}
 
   LogicalResult run();
   StructureGraph finish();
@@ -92,7 +92,6 @@ private:
 
   const Graphs &graphs;
   const RaisedStructure &structure;
-  uint64_t weightLimit;
   OwningOpRef<ModuleOp> module;
   OpBuilder builder;
   Block *body = nullptr;
@@ -227,8 +226,6 @@ LogicalResult RaisedStructures::Extraction::run() {
     return stop("it depends on more than " + llvm::Twine(maxOps) + " operators");
   if (!second)
     return stop("it cannot be taken out of the graph");
-  if (weightBytes > weightLimit)
-    return stop("its weights are larger than " + llvm::Twine(weightLimit >> 20) + " MiB");
   func::ReturnOp::create(builder, entry.getLoc(), ValueRange{first, second});
   entry.setType(builder.getFunctionType(body->getArgumentTypes(), {first.getType(), second.getType()}));
   addSignature(entry);
@@ -260,6 +257,7 @@ void RaisedStructures::Extraction::addSignature(func::FuncOp entry) {
 
 StructureGraph RaisedStructures::Extraction::finish() {
   StructureGraph graph;
+  graph.weightBytes = weightBytes;
   for (NamedAttribute attribute : graphs.plain->getAttrs())
     if (attribute.getName() != "moe.states")
       module.get()->setAttr(attribute.getName(), attribute.getValue());
@@ -316,9 +314,8 @@ RaisedStructures::~RaisedStructures() = default;
 
 ArrayRef<RaisedStructure> RaisedStructures::get() const { return graphs->structures; }
 
-std::optional<StructureGraph> RaisedStructures::extract(const RaisedStructure &structure, uint64_t weightLimit,
-                                                        std::string &reason) const {
-  Extraction extraction(*graphs, structure, weightLimit);
+std::optional<StructureGraph> RaisedStructures::extract(const RaisedStructure &structure, std::string &reason) const {
+  Extraction extraction(*graphs, structure);
   if (failed(extraction.run())) {
     reason = extraction.reason;
     return std::nullopt;

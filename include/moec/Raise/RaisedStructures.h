@@ -43,6 +43,7 @@ struct StructureGraph {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The same for structures that differ in names and in the contents of large constants alone.
   std::string key;
+  uint64_t weightBytes = 0;
   /// For each symbol that the inputs' extents are computed from, whether it counts sequences.
   llvm::SmallVector<bool> isBatch;
   /// The shapes of the inputs where the symbols have these values; nullopt if there are none.
@@ -58,10 +59,9 @@ public:
   llvm::ArrayRef<RaisedStructure> get() const;
 
   /// Takes a structure out in both forms. Inputs are arguments of the model, results of products with weights, results
-  /// of other structures, and what only gives its shape. Fails with a reason for what cannot be taken out or holds more
-  /// than `weightLimit` bytes of weights. The graph must not outlive this.
-  std::optional<StructureGraph> extract(const RaisedStructure &structure, uint64_t weightLimit,
-                                        std::string &reason) const;
+  /// of other structures, and what only gives its shape. Fails with a reason for what cannot be taken out. The graph
+  /// must not outlive this.
+  std::optional<StructureGraph> extract(const RaisedStructure &structure, std::string &reason) const;
 
   /// Counts the ops that read these structures, given by their index, as made by raising too, and finds the structures
   /// again. Returns false if there are no such ops.
