@@ -312,12 +312,20 @@ Value IndexArithmetic::representative(Value value) {
   }
 }
 
+/// Whether `whole` is a product that `part` is a factor of.
+bool IndexArithmetic::isFactor(Value part, Value whole) {
+  whole = representative(whole);
+  auto mul = whole.getDefiningOp<arith::MulIOp>();
+  return whole == part || (mul && (isFactor(part, mul.getLhs()) || isFactor(part, mul.getRhs())));
+}
+
 void IndexArithmetic::assumeEqual(Value lhs, Value rhs) {
   lhs = representative(lhs);
   rhs = representative(rhs);
   if (lhs == rhs)
     return;
-  if (asConstant(rhs))
+  // a * b = b: a product must not stand for its own factor.
+  if (asConstant(rhs) || isFactor(rhs, lhs))
     std::swap(lhs, rhs);
   parents[rhs] = lhs;
 }

@@ -86,6 +86,7 @@ private:
     int64_t constant = 1;
     llvm::SmallVector<mlir::Value> values;
   };
+  bool isFactor(mlir::Value part, mlir::Value whole);
   void collectFactors(mlir::Value value, Factors &factors);
   Factors factors(llvm::ArrayRef<mlir::Value> values);
 
