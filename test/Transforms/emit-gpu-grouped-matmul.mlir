@@ -1,5 +1,6 @@
 // The launch of a grouped product, on the host: tiles of 32 rows, or higher ones where there are many rows. Every
-// expert with rows starts a tile; each goes with the two blocks of columns.
+// expert with rows starts a tile; each goes with the two blocks of columns. The sums are so short that blocks stay for
+// several tiles: there are no more blocks than the processors hold.
 // RUN: moe-opt %s --moe-form-kernels="gpu=sm_80" | FileCheck %s --check-prefix=LAUNCH
 // RUN: moe-opt %s --moe-form-kernels="gpu=sm_80" --moe-emit-gpu-kernels | FileCheck %s
 
@@ -10,13 +11,16 @@
 // LAUNCH: %[[STARTED:.*]] = arith.minsi %{{.*}}, %[[EXPERTS]] : index
 // LAUNCH: %[[FULL:.*]] = arith.divui %{{.*}}, %[[HEIGHT]] : index
 // LAUNCH: %[[TILES:.*]] = arith.addi %[[STARTED]], %[[FULL]] : index
-// LAUNCH: %[[BLOCKS:.*]] = arith.muli %[[TILES]], %{{.*}} : index
+// LAUNCH: %[[ALL:.*]] = arith.muli %[[TILES]], %{{.*}} : index
+// LAUNCH: %[[HELD:.*]] = arith.constant 216 : index
+// LAUNCH: %[[BLOCKS:.*]] = arith.minsi %[[ALL]], %[[HELD]] : index
 // LAUNCH: step.dispatch @moe_grouped_matmul({{.*}}) {{.*}} gpu(%[[BLOCKS]], %{{.*}})
 
 // CHECK: gpu.func @moe_grouped_matmul(
 // CHECK-SAME: known_block_size = array<i32: 128, 1, 1>
 // CHECK-SAME: nvvm.minctasm = 2 : i32
-// A prefix sum over the experts' tiles finds the block's tile.
+// From one tile to the next. A prefix sum over the experts' tiles finds it.
+// CHECK: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %{{.*}} : i32 {
 // CHECK-COUNT-5: nvvm.shfl.sync up
 // CHECK: nvvm.vote.sync ballot
 // The code for up to 8 rows: eight stages, weights by cp.async as they are stored, transposed on the way to registers.
