@@ -215,6 +215,37 @@ static std::optional<SmallVector<SmallVector<int64_t>>> findShapes(Runner &runne
   return std::nullopt;
 }
 
+namespace {
+
+/// What rounding may do to a program's floats.
+struct Precision {
+  /// Part of the largest value of a row by which forms may differ.
+  double tolerance = 1e-3;
+  /// Part of their value by which inputs change where a steady form hardly does.
+  double change = 1e-6;
+  /// Values whose squares are still far from overflow, where the forms differ by right.
+  double largest = 1e4;
+};
+
+} // namespace
+
+/// Plain operators round to the type of each result, raised ones once.
+static Precision getPrecision(const moert_program_t *program) {
+  Precision precision;
+  auto widen = [&](const moert_tensor_info_t &info) {
+    if (info.element_type == MOERT_F16)
+      precision = {std::max(precision.tolerance, 1e-2), std::max(precision.change, 1e-3), 50};
+    else if (info.element_type == MOERT_BF16)
+      precision = {6e-2, 8e-3, precision.largest};
+  };
+  for (size_t i = 0; i < moert_program_input_count(program); ++i) {
+    moert_tensor_info_t info = {sizeof(info), nullptr, 0, 0, nullptr};
+    moert_program_input(program, i, &info);
+    widen(info);
+  }
+  return precision;
+}
+
 static std::string describe(double difference, int64_t extent, const Floats &kind) {
   std::string text;
   raw_string_ostream(text) << "it differs from plain operators by " << format("%g", difference) << ", for extents of "
@@ -227,6 +258,7 @@ Comparison moec::compareForms(StringRef artifact, const StructureGraph &graph) {
   if (!runner.open(artifact))
     return {Agreement::Unknown, moert_last_error()};
   Comparison result = {Agreement::Unknown, "it runs on no inputs"};
+  Precision precision = getPrecision(runner.getProgram());
   for (int64_t extent : {0, 1, 7, 33}) {
     std::optional<SmallVector<SmallVector<int64_t>>> shapes = findShapes(runner, graph, extent);
     if (!shapes) {
@@ -234,18 +266,19 @@ Comparison moec::compareForms(StringRef artifact, const StructureGraph &graph) {
         result.detail = std::string("it runs on no inputs: ") + moert_last_error();
       continue;
     }
-    for (const Floats &kind : kindsOfFloats) {
+    for (Floats kind : kindsOfFloats) {
+      kind.scale = std::min(kind.scale, precision.largest);
       if (!runner.run(makeInputs(runner.getProgram(), *shapes, kind, 0).views))
         continue;
       // No tokens prove little.
       if (extent != 0 && result.agreement == Agreement::Unknown)
         result = {Agreement::Equal, ""};
       Output raised = runner.getOutput(0), plain = runner.getOutput(1);
-      std::optional<double> found = difference(raised, plain, 1e-3);
+      std::optional<double> found = difference(raised, plain, precision.tolerance);
       if (!found)
         continue;
-      bool isSteady = runner.run(makeInputs(runner.getProgram(), *shapes, kind, 1e-6).views) &&
-                      !difference(plain, runner.getOutput(1), 2.5e-4);
+      bool isSteady = runner.run(makeInputs(runner.getProgram(), *shapes, kind, precision.change).views) &&
+                      !difference(plain, runner.getOutput(1), precision.tolerance / 4);
       if (isSteady)
         return {Agreement::Different, describe(*found, extent, kind)};
     }

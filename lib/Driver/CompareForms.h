@@ -25,8 +25,9 @@ struct Comparison {
 
 /// Runs `artifact`, compiled from `graph`, whose two outputs should agree: symbols 0, 1, 7 and 33 or twice that, floats
 /// of scale 0.1, 1 and 30, and ties and extremes, all of few values. Floats agree within 1e-3 of the largest value of
-/// their row, everything else exactly. Inputs that the program refuses are passed over, and so are those on which the
-/// plain form itself changes as much when they change by 1e-6 of their value.
+/// their row, 1e-2 where inputs are f16 and 6e-2 where they are bf16, everything else exactly. Inputs that the program
+/// refuses are passed over, and so are those on which the plain form itself changes as much when they change by 1e-6 of
+/// their value, or by a unit of their last place where that is more.
 Comparison compareForms(llvm::StringRef artifact, const StructureGraph &graph);
 
 } // namespace moec

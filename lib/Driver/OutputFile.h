@@ -13,8 +13,8 @@ class raw_pwrite_stream;
 namespace moec {
 
 /// Calls `write` on a temporary file beside `path` and renames it to `path` if that succeeds. The temporary is removed
-/// otherwise, also when the process is interrupted. What exists and is
-/// not a regular file is written in place. Returns the size of the file.
+/// otherwise, also when the process is interrupted. What exists and is not a regular file is written in place. Returns
+/// the size of the file.
 llvm::Expected<uint64_t> writeFileAtomically(llvm::StringRef path,
                                              llvm::function_ref<llvm::Error(llvm::raw_pwrite_stream &)> write);
 

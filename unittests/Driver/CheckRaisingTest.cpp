@@ -61,11 +61,23 @@ protected:
     replace("    %s0",
             "    %t =", ("%n0 = " + first + " : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>\n").str());
     replace("    %s1", "    %y =", ("%u1 = " + second + " : (tensor<?x4xf32>) -> tensor<?x4xf32>\n").str());
+    return parse(text);
+  }
+
+  /// Parses a graph of f32 as one of `elementType`.
+  OwningOpRef<ModuleOp> parse(std::string text) {
+    auto replaceAll = [&](llvm::StringRef from, const std::string &to) {
+      for (size_t at = text.find(from.str()); at != std::string::npos; at = text.find(from.str(), at + to.size()))
+        text.replace(at, from.size(), to);
+    };
+    replaceAll("xf32>", "x" + elementType + ">");
+    replaceAll("tensor<f32>", "tensor<" + elementType + ">");
+    replaceAll("elem_type = 1 ", "elem_type = " + dataType + " ");
     return parseSourceString<ModuleOp>(text, &context);
   }
 
   CheckCounts check(ModuleOp raised, bool strict) {
-    OwningOpRef<ModuleOp> plain = parseSourceString<ModuleOp>(plainNodes, &context);
+    OwningOpRef<ModuleOp> plain = parse(plainNodes.str());
     ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
       severities.push_back(diagnostic.getSeverity());
       messages += diagnostic.str() + "\n";
@@ -81,6 +93,7 @@ protected:
   }
 
   MLIRContext context;
+  std::string elementType = "f32", dataType = "1";
   std::string messages;
   SmallVector<DiagnosticSeverity> severities;
 };
@@ -92,6 +105,19 @@ TEST_F(CheckRaising, WhatAgreesStays) {
   EXPECT_EQ(counts.structures, 2u);
   EXPECT_EQ(counts.rejected + counts.unchecked, 0u) << messages;
   EXPECT_EQ(countNorms(*raised), 2u);
+}
+
+TEST_F(CheckRaising, RoundingOfNarrowFloatsIsAllowedFor) {
+  for (auto [type, number] : {std::pair("f16", "10"), std::pair("bf16", "16")}) {
+    elementType = type;
+    dataType = number;
+    auto raised = raise("nn.rms_norm %sum weight %w eps 0.5", "nn.rms_norm %t eps 0.25");
+    ASSERT_TRUE(raised);
+    CheckCounts counts = check(*raised, false);
+    EXPECT_EQ(counts.rejected, 1u) << messages;
+    EXPECT_EQ(counts.unchecked, 0u) << messages;
+    EXPECT_EQ(countNorms(*raised), 1u);
+  }
 }
 
 TEST_F(CheckRaising, AnotherEpsilonIsPutBackAlone) {
