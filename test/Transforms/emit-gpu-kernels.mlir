@@ -5,7 +5,7 @@
 // UNKNOWN: error: unknown GPU 'sm_1'
 
 // CHECK: gpu.module @sm_80 [#nvvm.target<O = 3, chip = "sm_80", features = "+ptx70">]
-// CHECK: gpu.func @scattered(%[[X:[a-z0-9]*]]: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias, llvm.readonly},
+// CHECK: gpu.func @summed(%[[X:[a-z0-9]*]]: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias, llvm.readonly},
 // CHECK-SAME: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias}, %[[N:[a-z0-9]*]]: i64, {{.*}} %[[TASKS:[a-z0-9]*]]: i64) kernel attributes
 // CHECK-SAME: known_block_size = array<i32: 64, 1, 1>
 // CHECK-SAME: moe.launch = {resident_blocks = false, shared_bytes = 0 : i64, threads = 64 : i64}
@@ -16,15 +16,14 @@
 // CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]] step
 // CHECK: memref.atomic_rmw maxs
 // CHECK: gpu.return
-step.kernel @scattered(%x: tensor<?x8xf32>, %i: tensor<?x2xi64>, %u: tensor<?x2xf32>) {
-  %0 = nn.scatter_elements %u into %x[%i] axis 1 none
-      : (tensor<?x8xf32>, tensor<?x2xi64>, tensor<?x2xf32>) -> tensor<?x8xf32>
+step.kernel @summed(%x: tensor<?x8xf32>) {
+  %0 = nn.cumsum %x axis 0 exclusive false reverse false : tensor<?x8xf32>
   step.yield %0 : tensor<?x8xf32>
 }
 
 // CHECK: gpu.func @scaled(
 // CHECK-SAME: llvm.readonly}, %{{[a-z0-9]*}}: !llvm.ptr<1> {llvm.align = 256 : i64, llvm.noalias},
-// CHECK-SAME: %[[BITS:[a-z0-9]*]]: i64
+// CHECK-SAME: %{{[a-z0-9]*}}: i64, %[[BITS:[a-z0-9]*]]: i64
 // CHECK: %[[LOW:.*]] = arith.trunci %[[BITS]] : i64 to i32
 // CHECK: arith.bitcast %[[LOW]] : i32 to f32
 // A task is one element.
