@@ -36,7 +36,7 @@ SEEDS = (0, 1)
 FAULTS = {"race": "race", "deadlock": "deadlock", "no end after": "endless loop", "outside of": "address",
           "not aligned": "address", "runs out of": "address", "access to": "address", "only be read": "address",
           "never written": "poison", "was read before": "poison", "bytes of poison": "poison", "flag": "flags left",
-          "barrier": "barrier", "index lies outside": "status", "value for which": "status"}
+          "barrier": "barrier", "mask of lanes": "lanes", "index lies outside": "status", "value for which": "status"}
 
 
 @dataclasses.dataclass

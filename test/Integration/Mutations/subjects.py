@@ -201,7 +201,7 @@ FUNCTIONS = [
     Function("route softmax", route(4, 4, SOFTMAX), [20, 1, 700]),
     Function("route group-limited", route(16, 3, GROUP_LIMITED), [20, 1, 700]),
     Function("group few", group(8, 2), [20, 1, 70, 3000], [150]),
-    Function("group many", group(60, 3), [33, 1, 200, 900], [150]),
+    Function("group many", group(60, 3), [33, 1, 200, 3100], [150]),
     Function("combine bf16", combine("bf16", 96, 4, True), [20, 1, 200], [70]),
     Function("combine f32", combine("f32", 33, 2, False), [20, 1, 200], [70]),
     Function("up bf16", grouped("bf16", 288, 56, "swiglu"), ROWS, ROWS, PRODUCT),
@@ -216,13 +216,13 @@ FUNCTIONS = [
     Function("down int8", grouped("bf16", 288, 64, "identity", bits=8, is_gathered=False), ROWS, [], PRODUCT),
     Function("norms f32", norms("f32", 100), [5, 1, 3000]),
     Function("norms bf16", norms("bf16", 64), [5, 1, 3000]),
-    Function("rotary", rotary("bf16", 3, 16), [5, 1, 300], [40]),
-    Function("attention bf16", attention("bf16", 2, 2, 32, "causal = true"),
-             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (130, 150)], [(19, 19), (1, 40)]),
+    Function("rotary", rotary("bf16", 3, 16), [5, 1, 3000], [40]),
+    Function("attention bf16", attention("bf16", 27, 2, 32, "causal = true"),
+             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (70, 150), (130, 140)], [(19, 19), (1, 40)]),
     Function("attention f32", attention("f32", 2, 3, 16, "causal = true, softcap = 2.0 : f64"),
              [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (90, 400)], [(19, 19), (1, 40)]),
-    Function("attention window", attention("f16", 1, 4, 24, "causal = true, window = 700 : i64"),
-             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (70, 900)], [(19, 19), (1, 40)]),
+    Function("attention window", attention("f16", 14, 4, 24, "causal = true, window = 1200 : i64"),
+             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (130, 1100)], [(19, 19), (1, 40)]),
 ]
 
 
