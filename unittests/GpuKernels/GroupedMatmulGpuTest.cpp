@@ -248,6 +248,8 @@ INSTANTIATE_TEST_SUITE_P(
         AssemblyForm{{"f32_Up", "f32", "f32", 8, 2048, 1024, "swiglu", "interleaved"}, {224, 81920, 2.4}},
         AssemblyForm{{"f32_Chunks", "f32", "f32", 1, 2048, 2048, "gelu", "none", true, false, 0, false, true},
                      {255, 73728, 3.5}},
+        AssemblyForm{{"f32_Persistent", "f32", "f32", 8, 64, 64, "swiglu", "interleaved", true, true, 2},
+                     {208, 49152, 0}},
         AssemblyForm{{"f32_ByBf16", "f32", "bf16", 8, 2048, 1024, "swiglu", "interleaved"}, {216, 65536, 0.35}},
         AssemblyForm{{"bf16_ByF32", "bf16", "f32", 8, 2048, 1024, "swiglu", "interleaved"}, {216, 81920, 0}},
         AssemblyForm{{"Plain_Odd", "bf16", "bf16", 8, 2048, 1023, "swiglu", "interleaved", false}, {240, 81920, 0}}),

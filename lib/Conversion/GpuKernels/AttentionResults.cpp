@@ -1,6 +1,7 @@
 //===- AttentionResults.cpp - from the sums of warps to stored results ------===//
 
 #include "AttentionResults.h"
+#include "LastArrival.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -39,7 +40,6 @@ private:
   void storeResult(Value row, Value column, const Merged &merged) const;
   void storePartial(Value row, Value column, const Merged &merged) const;
   Value partial(Value split) const;
-  Value isLastOfTile() const;
 
   /// Where the largest score of a row lies behind the `rows` rows of columns; the sum of weights lies behind all.
   Value largestOf(Value start, Value row, int64_t bytes) const {
@@ -190,22 +190,6 @@ void Results::storeResult(Value row, Value column, const Merged &merged) const {
   block.store(stored, block.at(operands.out, target));
 }
 
-/// Counts this block among those of its tile: whether all others have left their share, which is visible then. One
-/// thread speaks for all, between barriers.
-Value Results::isLastOfTile() const {
-  block.barrier();
-  block.ifThen(block.equal(thread, int64_t(0)), [&] {
-    block.deviceFence();
-    Value ticket = block.atomicAdd(share.flag, block.i32(1));
-    block.deviceFence();
-    block.store(ticket, shared);
-    block.ifThen(block.equal(block.add(ticket, 1), share.splits), [&] { block.store(block.i32(0), share.flag); });
-  });
-  block.barrier();
-  Value ticket = block.load(block.builder.getI32Type(), shared);
-  return block.equal(block.add(ticket, 1), share.splits);
-}
-
 void Results::store() {
   auto finish = [&] {
     forPieces([&](Value row, Value column) { storeResult(row, column, mergeWarps(row, column)); });
@@ -213,7 +197,7 @@ void Results::store() {
   };
   auto leave = [&] {
     forPieces([&](Value row, Value column) { storePartial(row, column, mergeWarps(row, column)); });
-    block.ifThen(isLastOfTile(), [&] {
+    block.ifThen(emitIsLastArrival(block, thread, share.flag, shared, share.splits), [&] {
       forPieces([&](Value row, Value column) { storeResult(row, column, mergeSplits(row, column)); });
     });
     return Values();

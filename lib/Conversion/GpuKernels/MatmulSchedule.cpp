@@ -73,11 +73,11 @@ MatmulSchedule::MatmulSchedule(const MatmulProblem &problem, const step::GpuMach
   if (problem.quantized)
     chooseScales(problem);
   weightBytes = panelsPerBlock * panelStepBytes;
+  if (cost.isPersistent({panelsPerBlock, chunks}, lowestTile))
+    persistentBlocks = cost.residentBlocks();
   chooseBodies(problem, machine);
   chooseHeights(problem, cost);
   tilesPerGroup = cost.chooseTilesPerGroup(panelsPerBlock, heights.back().tokens);
-  if (cost.isPersistent({panelsPerBlock, chunks}, heights.front().tokens))
-    persistentBlocks = cost.residentBlocks();
 }
 
 void MatmulSchedule::chooseScales(const MatmulProblem &problem) {
@@ -99,6 +99,9 @@ void MatmulSchedule::chooseBodies(const MatmulProblem &problem, const step::GpuM
   int64_t mostTokens = chunks > 1 && panelsPerBlock == 8 ? 64 : 128;
   if (problem.quantized)
     mostTokens /= 2;
+  // What a block keeps from tile to tile leaves too few for the parts of f32.
+  if (persistentBlocks > 0 && problem.arithmetic == MatmulArithmetic::Tf32 && tf32Passes(problem.wType) == 3)
+    mostTokens = 64;
   sharedBytes = 0;
   for (int64_t tokens : {8, 16, 32, 64, 128}) {
     if (tokens > mostTokens)
@@ -118,8 +121,8 @@ void MatmulSchedule::chooseBodies(const MatmulProblem &problem, const step::GpuM
 }
 
 void MatmulSchedule::chooseHeights(const MatmulProblem &problem, const MatmulCost &cost) {
-  constexpr int64_t lowest = 32, mostRows = int64_t(1) << 20;
-  heights = {{mostRows, lowest}};
+  constexpr int64_t mostRows = int64_t(1) << 20;
+  heights = {{mostRows, lowestTile}};
   for (int64_t rows = 1; rows <= mostRows; rows *= 2) {
     auto cycles = [&](int64_t height) {
       return cost.launchCycles({panelsPerBlock, 1}, rows, std::min(rows, problem.experts), height);
@@ -134,8 +137,8 @@ void MatmulSchedule::chooseHeights(const MatmulProblem &problem, const MatmulCos
     heights.push_back({mostRows, best});
   }
   if (chunks > 1) {
-    splitRows = std::min<int64_t>(2 * lowest, heights.front().rows);
-    splitHeight = lowest;
+    splitRows = std::min<int64_t>(2 * lowestTile, heights.front().rows);
+    splitHeight = lowestTile;
   }
 }
 

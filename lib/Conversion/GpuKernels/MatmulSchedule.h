@@ -133,6 +133,8 @@ struct MatmulSchedule {
 
 private:
   static constexpr int64_t mostStages = 8;
+  /// Rows of the tiles of short launches.
+  static constexpr int64_t lowestTile = 32;
 
   void chooseScales(const MatmulProblem &problem);
   void chooseBodies(const MatmulProblem &problem, const step::GpuMachine &machine);

@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GpuKernels.h"
+#include "LastArrival.h"
 #include "MatmulEpilogue.h"
 #include "ScaleCopy.h"
 
@@ -43,7 +44,6 @@ private:
   void fillStages(const MatmulBody &body);
   Values multiplyStep(const MatmulBody &body, const MatmulProducts &products, Value step, ValueRange carried);
   Values addChunks(Values sums, Value &isLast);
-  Value takeTicket();
 
   GpuBlockBuilder block;
   const step::GpuKernelContext &context;
@@ -273,24 +273,6 @@ Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulPro
   return sums;
 }
 
-/// Counts this block among those of its tile: how many came before. What they stored before is visible behind it. One
-/// thread speaks for all, between barriers.
-Value GroupedMatmulBlock::takeTicket() {
-  block.barrier();
-  block.ifThen(block.equal(thread, int64_t(0)), [&] {
-    Value flag = block.at(block.globalPointer(context.flags), block.mul(unit, 4));
-    block.deviceFence();
-    Value ticket = block.atomicAdd(flag, block.i32(1));
-    block.deviceFence();
-    block.store(ticket, shared);
-    block.ifThen(block.equal(ticket, schedule.chunks - 1), [&] { block.store(block.i32(0), flag); });
-  });
-  block.barrier();
-  Value ticket = block.load(block.builder.getI32Type(), shared);
-  block.barrier();
-  return ticket;
-}
-
 /// Leaves the chunk in the workspace; the last block of the tile gets the sums over all chunks.
 Values GroupedMatmulBlock::addChunks(Values sums, Value &isLast) {
   Value workspace = block.globalPointer(context.workspace);
@@ -303,7 +285,8 @@ Values GroupedMatmulBlock::addChunks(Values sums, Value &isLast) {
     Value target = partial(blockIndex);
     for (auto [i, sum] : llvm::enumerate(sums))
       block.store(sum, block.at(target, i * pitch));
-    Value last = block.equal(takeTicket(), schedule.chunks - 1);
+    Value flag = block.at(block.globalPointer(context.flags), block.mul(unit, 4));
+    Value last = emitIsLastArrival(block, thread, flag, shared, block.i32(schedule.chunks));
     auto add = [&] {
       Values zeros(sums.size(), block.f32(0));
       Value first = block.mul(unit, schedule.chunks);
