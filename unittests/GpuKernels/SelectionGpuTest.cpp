@@ -97,6 +97,13 @@ TEST_F(CountGpu, CountsWhatIsNotZero) {
   }
 }
 
+TEST_F(CountGpu, CountsNothingWhereAnExtentIsZero) {
+  std::string code = "func.func @main(%x: tensor<?x0xf32>) -> tensor<1xi64> { %r = nn.count_nonzero %x : "
+                     "tensor<?x0xf32> -> tensor<1xi64> return %r : tensor<1xi64> }";
+  HostTensor data = random("f32", {5, 0});
+  expectClose(launch(*compile(code), data), evaluate(code, data), 0);
+}
+
 class CumSumGpu : public GpuOpTest, public testing::WithParamInterface<std::tuple<const char *, bool, bool>> {};
 
 TEST_P(CumSumGpu, MatchesReference) {

@@ -321,8 +321,7 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
     return emitStep(body, products, scores, step, warpKey, carried);
   });
 
-  // From here on shared memory holds other things.
-  block.waitForCopies(0);
+  // From here on shared memory holds other things. Each step has waited for its copies, so that none is under way.
   block.barrier();
   Values largest = llvm::map_to_vector<6>(
       ValueRange(last).slice(1, rows), [&](Value score) { return block.mulFloat(score, block.f32(scores.factor())); });

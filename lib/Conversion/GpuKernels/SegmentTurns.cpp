@@ -32,7 +32,6 @@ void SegmentTurns::awaitFirst() const {
     };
     auto again = [&](OpBuilder &, Location, ValueRange) { scf::YieldOp::create(block.builder, block.loc); };
     scf::WhileOp::create(block.builder, block.loc, TypeRange(), ValueRange(), isOpen, again);
-    block.deviceFence();
   });
   block.barrier();
 }

@@ -186,8 +186,8 @@ TEST_F(FaultsTest, LaunchesThatDoNotFit) {
   EXPECT_EQ(launch(ptx, {1}).getMessage(), "kernel 'k': 1 arguments, expected 0");
   EXPECT_EQ(launch(ptx, {}, {{}, {1025}, 0}).getMessage(),
             "kernel 'k': blocks of 1025x1x1 threads, expected 1 to 1024");
-  EXPECT_EQ(launch(ptx, {}, {{}, {32}, 16}).getMessage(),
-            "kernel 'k': 16 bytes of dynamic shared memory, expected none");
+  // Code may need none of what its launch has room for, as where an extent is 0.
+  EXPECT_TRUE(launch(ptx, {}, {{}, {32}, 16}).ok());
   std::string required = ptx, limited = ptx;
   required.insert(required.find("\n{"), "\n.reqntid 64, 2");
   limited.insert(limited.find("\n{"), "\n.maxntid 16");

@@ -23,9 +23,6 @@ Status checkShape(const Kernel &kernel, const LaunchShape &shape) {
   if (limit[0] && threads > uint64_t(limit[0]) * limit[1] * limit[2])
     return failure(MOERT_INVALID_ARGUMENT, "kernel '", kernel.name, "': blocks of ", threads,
                    " threads, expected at most ", uint64_t(limit[0]) * limit[1] * limit[2]);
-  if (shape.dynamicSharedBytes && !kernel.hasDynamicShared)
-    return failure(MOERT_INVALID_ARGUMENT, "kernel '", kernel.name, "': ", shape.dynamicSharedBytes,
-                   " bytes of dynamic shared memory, expected none");
   return Status::success();
 }
 

@@ -141,7 +141,6 @@ Status KernelBuilder::placeShared() {
   if (!unsized.empty()) {
     const uint64_t address = alignExactly(variablesBase + kernel.sharedBytes, strictest);
     kernel.sharedBytes = address - variablesBase;
-    kernel.hasDynamicShared = true;
     for (const VariableSyntax *variable : unsized)
       shared[variable] = {VariableSpace::Shared, address, 0};
   }

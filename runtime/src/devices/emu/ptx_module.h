@@ -61,8 +61,7 @@ struct Kernel {
   std::vector<ConstantRegister> constants;
   std::vector<KernelParameter> parameters;
   uint32_t parameterBytes = 0;
-  uint64_t sharedBytes = 0; // without what the launch adds at its end
-  bool hasDynamicShared = false;
+  uint64_t sharedBytes = 0;                              // without what the launch adds at its end
   uint64_t localBytes = 0;                               // of a lane
   std::array<uint32_t, 3> maxThreads = {}, threads = {}; // zeros if not given
 
