@@ -218,10 +218,10 @@ FUNCTIONS = [
     Function("norms bf16", norms("bf16", 64), [5, 1, 3000]),
     Function("rotary", rotary("bf16", 3, 16), [5, 1, 3000], [40]),
     Function("attention bf16", attention("bf16", 27, 2, 32, "causal = true"),
-             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (70, 150), (130, 140)], [(19, 19), (1, 40)]),
+             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (70, 150), (130, 140), (130, 2200)], [(19, 19), (1, 40)]),
     Function("attention f32", attention("f32", 2, 3, 16, "causal = true, softcap = 2.0 : f64"),
              [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (90, 400)], [(19, 19), (1, 40)]),
-    Function("attention window", attention("f16", 14, 4, 24, "causal = true, window = 1200 : i64"),
+    Function("attention window", attention("f16", 27, 2, 24, "causal = true, window = 1200 : i64"),
              [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (130, 1100)], [(19, 19), (1, 40)]),
 ]
 
