@@ -202,6 +202,8 @@ struct ExpandMissingInstructions : moec::impl::ExpandMissingInstructionsBase<Exp
       getOperation().emitOpError("is not named after a code variant");
       return signalPassFailure();
     }
+    if (variant->hasFma && variant->hasHalfConversions)
+      return;
     RewritePatternSet patterns(&getContext());
     if (!variant->hasFma)
       patterns.add<ExpandFma<math::FmaOp>, ExpandFma<vector::FMAOp>>(&getContext());
