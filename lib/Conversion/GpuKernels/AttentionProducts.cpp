@@ -1,7 +1,6 @@
 //===- AttentionProducts.cpp - the matrix products of attention -------------===//
 
 #include "AttentionProducts.h"
-#include "MatmulProducts.h"
 
 using namespace mlir;
 using namespace moec;
@@ -17,7 +16,7 @@ Value AttentionProducts::laneAddress(Value tile, Value first, int64_t pitch, boo
   return block.at(tile, block.add(block.mul(row, pitch), block.mul(chunk, 16)));
 }
 
-AttentionProducts::Operand AttentionProducts::loadQueries(int64_t tile, int64_t step) const {
+MatrixParts AttentionProducts::loadQueries(int64_t tile, int64_t step) const {
   int64_t offset = 16 * tile * schedule.keyPitch + step * AttentionSchedule::stepBytes;
   return split(block.loadMatrices(block.at(queries, offset), 4, /*transposed=*/false));
 }
@@ -31,19 +30,13 @@ void AttentionProducts::setQueries(Value tile) {
         kept.push_back(loadQueries(tile, step));
 }
 
-AttentionProducts::Operand AttentionProducts::split(ValueRange values) const {
+MatrixParts AttentionProducts::split(ValueRange values) const {
   if (problem.kind != MatrixKind::Tf32)
     return {llvm::to_vector_of<Value>(values), {}};
-  Operand parts;
-  for (Value value : values) {
-    auto [high, low] = splitTf32(block, value);
-    parts.high.push_back(high);
-    parts.low.push_back(low);
-  }
-  return parts;
+  return splitTf32(block, values);
 }
 
-AttentionProducts::Operand AttentionProducts::ones() const {
+MatrixParts AttentionProducts::ones() const {
   int64_t bits = problem.kind == MatrixKind::Bf16  ? 0x3f803f80
                  : problem.kind == MatrixKind::F16 ? 0x3c003c00
                                                    : 0x3f800000;
@@ -51,27 +44,23 @@ AttentionProducts::Operand AttentionProducts::ones() const {
 }
 
 /// Adds a * b to the sums of an octet.
-void AttentionProducts::multiply(const Operand &a, const Operand &b, Values &sums, int64_t octet) const {
+void AttentionProducts::multiply(const MatrixParts &a, const MatrixParts &b, Values &sums, int64_t octet) const {
   MatrixSums sum = {sums[4 * octet], sums[4 * octet + 1], sums[4 * octet + 2], sums[4 * octet + 3]};
-  if (!a.low.empty())
-    sum = block.multiply(problem.kind, a.low, b.high, sum);
-  if (!b.low.empty())
-    sum = block.multiply(problem.kind, a.high, b.low, sum);
-  llvm::copy(block.multiply(problem.kind, a.high, b.high, sum), sums.begin() + 4 * octet);
+  llvm::copy(multiplyParts(block, problem.kind, a, b, sum), sums.begin() + 4 * octet);
 }
 
 Values AttentionProducts::multiplyKeys(Value tile) const {
   Value keys = laneAddress(tile, firstKey, schedule.keyPitch, /*rowsFirst=*/false);
   Values scores(4 * body.tilesPerWarp * keyOctets(), block.f32(0));
   for (int64_t step = 0; step < querySteps(); ++step) {
-    SmallVector<Operand> left;
+    SmallVector<MatrixParts> left;
     for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile)
       left.push_back(kept.empty() ? loadQueries(tile, step) : kept[tile * querySteps() + step]);
     for (int64_t octet = 0; octet < keyOctets(); octet += 2) {
       int64_t offset = 8 * octet * schedule.keyPitch + step * AttentionSchedule::stepBytes;
       Values loaded = block.loadMatrices(block.at(keys, offset), 4, /*transposed=*/false);
       for (int64_t half : {0, 1}) {
-        Operand right = split(ValueRange(loaded).slice(2 * half, 2));
+        MatrixParts right = split(ValueRange(loaded).slice(2 * half, 2));
         for (auto [tile, queries] : llvm::enumerate(left))
           multiply(queries, right, scores, tile * keyOctets() + octet + half);
       }
@@ -106,7 +95,7 @@ Values AttentionProducts::addValues(Value tile, ValueRange weights, ValueRange s
 void AttentionProducts::addValues16(Value tile, ValueRange weights, Values &sums) const {
   Value values = laneAddress(tile, firstKey, schedule.valuePitch, /*rowsFirst=*/true);
   for (int64_t key = 0; key < keyOctets(); key += 2) {
-    auto addProducts = [&](const Operand &right, int64_t column) {
+    auto addProducts = [&](const MatrixParts &right, int64_t column) {
       for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile)
         multiply(split(weights.slice(2 * (tile * keyOctets() + key), 4)), right, sums, tile * sumOctets() + column);
     };
@@ -126,13 +115,13 @@ void AttentionProducts::addValues32(Value tile, ValueRange weights, Values &sums
   Value values = block.at(tile, block.add(block.mul(key, schedule.valuePitch), block.mul(column, 4)));
   Type i32 = block.builder.getI32Type();
   for (int64_t octet = 0; octet < keyOctets(); ++octet) {
-    SmallVector<Operand> left;
+    SmallVector<MatrixParts> left;
     for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile) {
       ValueRange weight = weights.slice(4 * (tile * keyOctets() + octet), 4);
       left.push_back(split({weight[0], weight[2], weight[1], weight[3]}));
     }
     for (int64_t columns = 0; columns < sumOctets(); ++columns) {
-      Operand right = ones();
+      MatrixParts right = ones();
       if (columns + 1 < sumOctets()) {
         Value pair = block.at(values, 8 * octet * schedule.valuePitch + 32 * columns);
         right = split({block.load(i32, pair), block.load(i32, block.at(pair, schedule.valuePitch))});

@@ -9,6 +9,7 @@
 #define MOEC_LIB_CONVERSION_GPUKERNELS_ATTENTIONPRODUCTS_H
 
 #include "AttentionSchedule.h"
+#include "MatmulProducts.h"
 
 namespace moec {
 
@@ -37,26 +38,22 @@ public:
   Values addValues(mlir::Value tile, mlir::ValueRange weights, mlir::ValueRange sums) const;
 
 private:
-  /// Registers of an operand; f32 values are the sum of two in tf32 and a rest that is left out.
-  struct Operand {
-    Values high, low;
-  };
   int64_t querySteps() const { return (schedule.keyPitch - 16) / AttentionSchedule::stepBytes; }
   mlir::Value laneAddress(mlir::Value tile, mlir::Value firstRow, int64_t pitch, bool rowsFirst) const;
   void addValues16(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
   void addValues32(mlir::Value tile, mlir::ValueRange weights, Values &sums) const;
-  Operand split(mlir::ValueRange values) const;
-  Operand ones() const;
-  void multiply(const Operand &a, const Operand &b, Values &sums, int64_t octet) const;
-  Operand loadQueries(int64_t tile, int64_t step) const;
+  MatrixParts split(mlir::ValueRange values) const;
+  MatrixParts ones() const;
+  void multiply(const MatrixParts &a, const MatrixParts &b, Values &sums, int64_t octet) const;
+  MatrixParts loadQueries(int64_t tile, int64_t step) const;
 
   GpuBlockBuilder block;
   const AttentionProblem &problem;
   const AttentionSchedule &schedule;
   const AttentionBody &body;
   mlir::Value lane, firstRow, firstKey;
-  mlir::Value queries;             // the address of the lane
-  llvm::SmallVector<Operand> kept; // in the order (tile, step)
+  mlir::Value queries;                 // the address of the lane
+  llvm::SmallVector<MatrixParts> kept; // in the order (tile, step)
 };
 
 } // namespace moec

@@ -123,18 +123,15 @@ public:
     Values next = llvm::to_vector_of<Value>(sums);
     SmallVector<Values> loaded;
     for (int64_t k = 0; k < schedule.innerPerStep / depth; ++k) {
-      SmallVector<Parts> panels;
+      SmallVector<MatrixParts> panels;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
         panels.push_back(loadWeights(tiles.weights, panel, k));
       for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
-        Parts right = split(loadTokens(tiles.tokens, octet, k, loaded));
+        MatrixParts right = splitTf32(block, loadTokens(tiles.tokens, octet, k, loaded));
         for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel) {
           int64_t tile = panel * body.octetsPerWarp + octet;
-          MatrixSums sum = sumsOf(next, tile);
-          if (!panels[panel].low.empty())
-            sum = block.multiply(MatrixKind::Tf32, panels[panel].low, right.high, sum);
-          sum = block.multiply(MatrixKind::Tf32, panels[panel].high, right.low, sum);
-          llvm::copy(block.multiply(MatrixKind::Tf32, panels[panel].high, right.high, sum), next.begin() + 4 * tile);
+          MatrixSums sum = multiplyParts(block, MatrixKind::Tf32, panels[panel], right, sumsOf(next, tile));
+          llvm::copy(sum, next.begin() + 4 * tile);
         }
       }
     }
@@ -142,24 +139,9 @@ public:
   }
 
 private:
-  /// Registers of f32 values as tf32.
-  struct Parts {
-    Values high, low;
-  };
-
-  Parts split(ValueRange values) const {
-    Parts parts;
-    for (Value value : values) {
-      auto [high, low] = splitTf32(block, value);
-      parts.high.push_back(high);
-      parts.low.push_back(low);
-    }
-    return parts;
-  }
-
-  Parts loadWeights(Value weights, int64_t panel, int64_t k) const {
+  MatrixParts loadWeights(Value weights, int64_t panel, int64_t k) const {
     if (!problem.isPacked && problem.wBytes == 4)
-      return split(loadPanel(weights, panel, k));
+      return splitTf32(block, loadPanel(weights, panel, k));
     Values elements;
     Value column = block.shiftRight(position.lane, 2), term = block.bitAnd(position.lane, 3);
     for (int64_t half : {0, 1})
@@ -167,8 +149,8 @@ private:
         elements.push_back(
             weightElement(weights, panel, block.add(column, 8 * side), block.add(term, 8 * k + 4 * half)));
     if (problem.wBytes == 4)
-      return split(elements);
-    Parts exact;
+      return splitTf32(block, elements);
+    MatrixParts exact;
     for (Value element : elements)
       exact.high.push_back(block.bitcast(element, block.builder.getI32Type()));
     return exact;
@@ -207,6 +189,25 @@ std::pair<Value, Value> moec::splitTf32(const GpuBlockBuilder &block, Value valu
   Value number = block.bitcast(value, f32), high = block.roundToTf32(number);
   Value rest = block.make<arith::SubFOp>(number, block.bitcast(high, f32));
   return {high, block.roundToTf32(rest)};
+}
+
+MatrixParts moec::splitTf32(const GpuBlockBuilder &block, ValueRange values) {
+  MatrixParts parts;
+  for (Value value : values) {
+    auto [high, low] = splitTf32(block, value);
+    parts.high.push_back(high);
+    parts.low.push_back(low);
+  }
+  return parts;
+}
+
+MatrixSums moec::multiplyParts(const GpuBlockBuilder &block, MatrixKind kind, const MatrixParts &a,
+                               const MatrixParts &b, MatrixSums sum) {
+  if (!a.low.empty())
+    sum = block.multiply(kind, a.low, b.high, sum);
+  if (!b.low.empty())
+    sum = block.multiply(kind, a.high, b.low, sum);
+  return block.multiply(kind, a.high, b.high, sum);
 }
 
 std::unique_ptr<MatmulProducts> moec::makeMatmulProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,

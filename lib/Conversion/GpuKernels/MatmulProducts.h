@@ -41,6 +41,17 @@ std::unique_ptr<MatmulProducts> makeQuantizedProducts(const GpuBlockBuilder &blo
 /// An f32, or its bits, as a tf32 and the tf32 of the rest, all i32.
 std::pair<mlir::Value, mlir::Value> splitTf32(const GpuBlockBuilder &block, mlir::Value value);
 
+/// Registers of an operand. f32 values are the sum of two in tf32 and a rest that is left out; what is exact has no
+/// `low`.
+struct MatrixParts {
+  GpuBlockBuilder::Values high, low;
+};
+MatrixParts splitTf32(const GpuBlockBuilder &block, mlir::ValueRange values);
+
+/// sum + a * b, the smaller products first.
+MatrixSums multiplyParts(const GpuBlockBuilder &block, MatrixKind kind, const MatrixParts &a, const MatrixParts &b,
+                         MatrixSums sum);
+
 } // namespace moec
 
 #endif // MOEC_LIB_CONVERSION_GPUKERNELS_MATMULPRODUCTS_H
