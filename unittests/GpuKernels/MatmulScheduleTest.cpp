@@ -2,6 +2,7 @@
 
 #include "GpuKernelRunner.h"
 #include "MatmulCost.h"
+#include "MatmulProducts.h"
 
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -91,20 +92,38 @@ TEST_F(MatmulScheduleTest, TilesGrowWithRows) {
   }
 }
 
-/// Rows that an expert has are multiplied in full tiles and one of the smallest variant that holds the rest.
-TEST_F(MatmulScheduleTest, PaddingIsThatOfTheSmallestVariant) {
+/// Experts with more rows than others read their weights once as well, where that costs nothing.
+TEST_F(MatmulScheduleTest, TilesHoldMoreThanTheAverage) {
   MatmulSchedule schedule(problemOf(olmoeDown, sm80), sm80);
-  for (MatmulSchedule::Height height : schedule.heights)
-    for (int64_t rows = 1; rows <= 300; ++rows) {
-      int64_t rest = rows % height.tokens, padded = rows - rest;
-      if (rest)
-        padded += llvm::find_if(schedule.bodies, [&](const MatmulBody &body) { return body.tokens >= rest; })->tokens;
-      int64_t best = INT64_MAX;
-      for (const MatmulBody &body : schedule.bodies)
-        if (llvm::divideCeil(rows, body.tokens) <= llvm::divideCeil(rows, height.tokens))
-          best = std::min(best, int64_t(llvm::alignTo(rows, body.tokens)));
-      EXPECT_LE(padded, best) << rows << " rows in tiles of " << height.tokens;
+  for (int64_t rows : {512, 1024, 2048, 4096}) {
+    auto height = llvm::find_if(schedule.heights, [&](const auto &height) { return rows <= height.rows; });
+    EXPECT_GE(height->tokens, 2 * rows / olmoeDown.experts) << rows;
+  }
+}
+
+/// For each number of rows the smallest body has code for the octets of each warp, and they are all that there are.
+TEST_F(MatmulScheduleTest, WarpsShareTheOctetsThatHaveRows) {
+  OpBuilder builder(context.get());
+  GpuBlockBuilder block(builder, builder.getUnknownLoc());
+  auto module = ModuleOp::create(builder, builder.getUnknownLoc());
+  builder.setInsertionPointToStart(module.getBody());
+  for (const Shape &shape : {olmoeDown, dense, small}) {
+    MatmulSchedule schedule(problemOf(shape, sm80), sm80);
+    for (int64_t rows = 1; rows <= schedule.bodies.back().tokens; ++rows) {
+      const MatmulBody &body =
+          *llvm::find_if(schedule.bodies, [&](const MatmulBody &body) { return body.tokens >= rows; });
+      int64_t next = 0;
+      for (int64_t warp = 0; warp < 4; warp += body.warpsAcrossColumns) {
+        WarpPosition position = locateWarp(block, body, block.i32(32 * warp), block.i32(rows));
+        EXPECT_EQ(getConstantIntValue(position.firstOctet), next) << rows << " rows, warp " << warp;
+        int64_t octets = getConstantIntValue(position.octets).value_or(-1);
+        EXPECT_GE(octets, body.fewestOctets) << rows << " rows, warp " << warp;
+        EXPECT_LE(octets, body.octetsPerWarp) << rows << " rows, warp " << warp;
+        next += octets;
+      }
+      EXPECT_EQ(next, int64_t(llvm::divideCeil(rows, 8)));
     }
+  }
 }
 
 TEST_F(MatmulScheduleTest, RasterReadsLeastWhileAllProcessorsAreBusy) {

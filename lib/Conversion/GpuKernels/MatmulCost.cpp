@@ -29,7 +29,7 @@ double MatmulCost::productsPerCycle() const {
 }
 
 double MatmulCost::stepCycles(int64_t panels, int64_t filled, double weightRate) const {
-  int64_t padded = std::max<int64_t>(MatmulSchedule::octet, llvm::PowerOf2Ceil(filled));
+  int64_t padded = llvm::alignTo(filled, MatmulSchedule::octet);
   double products = panels * MatmulSchedule::panelWidth * padded * problem.innerPerStep();
   double load = panels * problem.panelStepBytes() / weightRate +
                 double(filled) * MatmulSchedule::stepBytes / machine.l2BytesPerCycle;

@@ -28,6 +28,7 @@ public:
   void store();
 
 private:
+  void gatherOctet(ValueRange sums, int64_t octet);
   Value loadFactor(Value token) const;
   Value loadBias(Value panel, Value column) const;
 
@@ -79,35 +80,44 @@ Value Epilogue::loadBias(Value panel, Value column) const {
 }
 
 void Epilogue::gather(ValueRange sums) {
+  for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
+    if (octet < body.fewestOctets)
+      gatherOctet(sums, octet);
+    else
+      block.ifThen(block.compare(arith::CmpIPredicate::sgt, position.octets, block.i32(octet)),
+                   [&] { gatherOctet(sums, octet); });
+  }
+}
+
+void Epilogue::gatherOctet(ValueRange sums, int64_t octet) {
   int64_t parts = problem.panelsPerResult, pitch = schedule.resultPitch(problem);
   Value column = block.shiftRight(position.lane, 2);
   Value pairOfLane = block.mul(block.bitAnd(position.lane, 3), 2);
   LoopEmitter emit(block.builder, block.loc);
-  for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet)
-    for (int64_t next : {0, 1}) {
-      Value firstToken = block.mul(block.add(position.firstOctet, octet), MatmulSchedule::octet);
-      Value token = block.add(block.add(firstToken, pairOfLane), next);
-      Value factor = operands.scale ? loadFactor(token) : Value();
-      for (int64_t panel = 0; panel < body.panelsPerWarp; panel += parts)
-        for (int64_t side : {0, 1}) {
-          Value columnInPanel = block.add(column, 8 * side), panelInBlock = block.add(position.firstPanel, panel);
-          Value values[2];
-          for (int64_t part = 0; part < parts; ++part) {
-            Value value = sums[4 * ((panel + part) * body.octetsPerWarp + octet) + 2 * side + next];
-            if (factor)
-              value = block.mulFloat(value, factor);
-            if (operands.bias) {
-              Value first = block.mul(tile.columnBlock, schedule.panelsPerBlock);
-              value = block.addFloat(value, loadBias(block.add(block.add(first, panelInBlock), part), columnInPanel));
-            }
-            values[part] = value;
+  for (int64_t next : {0, 1}) {
+    Value firstToken = block.mul(block.add(position.firstOctet, octet), MatmulSchedule::octet);
+    Value token = block.add(block.add(firstToken, pairOfLane), next);
+    Value factor = operands.scale ? loadFactor(token) : Value();
+    for (int64_t panel = 0; panel < body.panelsPerWarp; panel += parts)
+      for (int64_t side : {0, 1}) {
+        Value columnInPanel = block.add(column, 8 * side), panelInBlock = block.add(position.firstPanel, panel);
+        Value values[2];
+        for (int64_t part = 0; part < parts; ++part) {
+          Value value = sums[4 * ((panel + part) * body.octetsPerWarp + octet) + 2 * side + next];
+          if (factor)
+            value = block.mulFloat(value, factor);
+          if (operands.bias) {
+            Value first = block.mul(tile.columnBlock, schedule.panelsPerBlock);
+            value = block.addFloat(value, loadBias(block.add(block.add(first, panelInBlock), part), columnInPanel));
           }
-          Value result = emitExpertActivation(emit, problem.op.getActivation(), values[0], values[1]);
-          Value inRow = block.add(block.mul(block.div(panelInBlock, parts), panelWidth), columnInPanel);
-          Value offset = block.add(block.mul(token, pitch), block.mul(inRow, problem.xBytes));
-          block.store(block.convert(result, problem.xType), block.at(shared, offset));
+          values[part] = value;
         }
-    }
+        Value result = emitExpertActivation(emit, problem.op.getActivation(), values[0], values[1]);
+        Value inRow = block.add(block.mul(block.div(panelInBlock, parts), panelWidth), columnInPanel);
+        Value offset = block.add(block.mul(token, pitch), block.mul(inRow, problem.xBytes));
+        block.store(block.convert(result, problem.xType), block.at(shared, offset));
+      }
+  }
 }
 
 void Epilogue::store() {

@@ -5,9 +5,9 @@
 using namespace mlir;
 using namespace moec;
 
-namespace {
-
 using Values = GpuBlockBuilder::Values;
+
+namespace {
 
 /// What the ways to multiply share: where tiles lie, and reading elements one by one.
 class ProductsBase : public MatmulProducts {
@@ -32,8 +32,8 @@ protected:
   }
 
   /// The f32 registers or pairs of 16 bits of both parts of `octet` that belong to instruction `k` of the step. Two
-  /// octets, or all of the step of a single one, are loaded at once.
-  Values loadTokens(Value tokens, int64_t octet, int64_t k, SmallVectorImpl<Values> &loaded) const {
+  /// octets, or all of the step of a single one, are loaded at once, the last of an odd number alone.
+  Values loadTokens(Value tokens, int64_t octet, int64_t octets, int64_t k, SmallVectorImpl<Values> &loaded) const {
     Value lane = position.lane;
     bool isSingle = body.octetsPerWarp == 1;
     if (isSingle ? k == 0 : octet % 2 == 0) {
@@ -43,8 +43,11 @@ protected:
         chunk = block.add(block.bitAnd(chunk, 1), 2 * k);
       }
       Value offset = block.add(tokenStart, tokenTile.chunk(block, row, chunk));
-      Values all = block.loadMatrices(block.at(block.at(tokens, offset), octet * octetBytes), 4, false);
-      loaded.assign({Values{all[0], all[1]}, Values{all[2], all[3]}});
+      int64_t matrices = isSingle || octet + 1 < octets ? 4 : 2;
+      Values all = block.loadMatrices(block.at(block.at(tokens, offset), octet * octetBytes), matrices, false);
+      loaded.clear();
+      for (int64_t i = 0; i < matrices; i += 2)
+        loaded.push_back({all[i], all[i + 1]});
     }
     return loaded[isSingle ? k : octet % 2];
   }
@@ -91,7 +94,7 @@ class Matrix16Products : public ProductsBase {
 public:
   using ProductsBase::ProductsBase;
 
-  Values multiply(const StepTiles &tiles, ValueRange sums) const override {
+  Values multiply(const StepTiles &tiles, ValueRange sums, int64_t octets) const override {
     constexpr int64_t depth = 16;
     MatrixKind kind = problem.xType.isBF16() ? MatrixKind::Bf16 : MatrixKind::F16;
     Values next = llvm::to_vector_of<Value>(sums);
@@ -100,8 +103,8 @@ public:
       SmallVector<Values> panels;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
         panels.push_back(loadPanel(tiles.weights, panel, k));
-      for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
-        Values right = loadTokens(tiles.tokens, octet, k, loaded);
+      for (int64_t octet = 0; octet < octets; ++octet) {
+        Values right = loadTokens(tiles.tokens, octet, octets, k, loaded);
         for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel) {
           int64_t tile = panel * body.octetsPerWarp + octet;
           llvm::copy(block.multiply(kind, panels[panel], right, sumsOf(next, tile)), next.begin() + 4 * tile);
@@ -118,7 +121,7 @@ class Tf32Products : public ProductsBase {
 public:
   using ProductsBase::ProductsBase;
 
-  Values multiply(const StepTiles &tiles, ValueRange sums) const override {
+  Values multiply(const StepTiles &tiles, ValueRange sums, int64_t octets) const override {
     constexpr int64_t depth = 8;
     Values next = llvm::to_vector_of<Value>(sums);
     SmallVector<Values> loaded;
@@ -126,8 +129,8 @@ public:
       SmallVector<MatrixParts> panels;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
         panels.push_back(loadWeights(tiles.weights, panel, k));
-      for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
-        MatrixParts right = splitTf32(block, loadTokens(tiles.tokens, octet, k, loaded));
+      for (int64_t octet = 0; octet < octets; ++octet) {
+        MatrixParts right = splitTf32(block, loadTokens(tiles.tokens, octet, octets, k, loaded));
         for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel) {
           int64_t tile = panel * body.octetsPerWarp + octet;
           MatrixSums sum = multiplyParts(block, MatrixKind::Tf32, panels[panel], right, sumsOf(next, tile));
@@ -162,7 +165,7 @@ class FmaProducts : public ProductsBase {
 public:
   using ProductsBase::ProductsBase;
 
-  Values multiply(const StepTiles &tiles, ValueRange sums) const override {
+  Values multiply(const StepTiles &tiles, ValueRange sums, int64_t octets) const override {
     Values next = llvm::to_vector_of<Value>(sums);
     Value column = block.shiftRight(position.lane, 2), token = block.mul(block.bitAnd(position.lane, 3), 2);
     for (int64_t k = 0; k < schedule.innerPerStep; ++k) {
@@ -170,12 +173,13 @@ public:
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
         for (int64_t side : {0, 1})
           left.push_back(weightElement(tiles.weights, panel, block.add(column, 8 * side), block.i32(k)));
-      for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet)
+      for (int64_t octet = 0; octet < octets; ++octet)
         for (int64_t side : {0, 1})
           right.push_back(tokenElement(tiles.tokens, octet, block.add(token, side), block.i32(k)));
       for (auto [i, sum] : llvm::enumerate(next)) {
         int64_t tile = i / 4, panel = tile / body.octetsPerWarp, octet = tile % body.octetsPerWarp;
-        sum = block.fma(left[2 * panel + i % 4 / 2], right[2 * octet + i % 2], sum);
+        if (octet < octets)
+          sum = block.fma(left[2 * panel + i % 4 / 2], right[2 * octet + i % 2], sum);
       }
     }
     return next;
@@ -183,6 +187,33 @@ public:
 };
 
 } // namespace
+
+WarpPosition moec::locateWarp(const GpuBlockBuilder &block, const MatmulBody &body, Value thread, Value rows) {
+  Value warp = block.div(thread, warpLanes), row = block.div(warp, body.warpsAcrossColumns);
+  Value octets = block.ceilDiv(rows, MatmulSchedule::octet), share = block.ceilDiv(octets, body.warpsAcrossTokens);
+  WarpPosition position;
+  position.lane = block.rem(thread, warpLanes);
+  position.firstPanel = block.mul(block.rem(warp, body.warpsAcrossColumns), body.panelsPerWarp);
+  position.firstOctet = block.make<arith::MulIOp>(row, share);
+  position.octets = block.min(share, block.sub(octets, position.firstOctet));
+  return position;
+}
+
+/// The code for `octets` octets or fewer.
+static Values multiplyUpTo(int64_t octets, const GpuBlockBuilder &block, const MatmulProducts &products,
+                           const MatmulBody &body, const WarpPosition &position, const StepTiles &tiles,
+                           ValueRange sums) {
+  if (octets == body.fewestOctets)
+    return products.multiply(tiles, sums, octets);
+  return block.ifElse(
+      block.equal(position.octets, octets), [&] { return products.multiply(tiles, sums, octets); },
+      [&] { return multiplyUpTo(octets - 1, block, products, body, position, tiles, sums); });
+}
+
+Values moec::multiplyOctets(const GpuBlockBuilder &block, const MatmulProducts &products, const MatmulBody &body,
+                            const WarpPosition &position, const StepTiles &tiles, ValueRange sums) {
+  return multiplyUpTo(body.octetsPerWarp, block, products, body, position, tiles, sums);
+}
 
 std::pair<Value, Value> moec::splitTf32(const GpuBlockBuilder &block, Value value) {
   Type f32 = block.builder.getF32Type();

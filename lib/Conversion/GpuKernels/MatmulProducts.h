@@ -21,14 +21,19 @@ class MatmulProducts {
 public:
   virtual ~MatmulProducts() = default;
 
-  /// Adds the products of one step to the sums, whose order is (panel, octet, register).
-  virtual GpuBlockBuilder::Values multiply(const StepTiles &tiles, mlir::ValueRange sums) const = 0;
+  /// Adds the products of one step to the sums, whose order is (panel, octet, register), of the warp's first `octets`.
+  virtual GpuBlockBuilder::Values multiply(const StepTiles &tiles, mlir::ValueRange sums, int64_t octets) const = 0;
 };
 
 /// The panels and octets of the block that a warp computes, and the lane.
 struct WarpPosition {
   mlir::Value lane, firstPanel, firstOctet;
+  /// How many octets have rows.
+  mlir::Value octets;
 };
+
+/// The place of a thread's warp in a tile of so many rows.
+WarpPosition locateWarp(const GpuBlockBuilder &block, const MatmulBody &body, mlir::Value thread, mlir::Value rows);
 
 std::unique_ptr<MatmulProducts> makeMatmulProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,
                                                    const MatmulSchedule &schedule, const MatmulBody &body,
@@ -37,6 +42,11 @@ std::unique_ptr<MatmulProducts> makeMatmulProducts(const GpuBlockBuilder &block,
 std::unique_ptr<MatmulProducts> makeQuantizedProducts(const GpuBlockBuilder &block, const MatmulProblem &problem,
                                                       const MatmulSchedule &schedule, const MatmulBody &body,
                                                       WarpPosition position);
+
+/// Adds the products of one step, of the octets that have rows: there is code for each number of them.
+GpuBlockBuilder::Values multiplyOctets(const GpuBlockBuilder &block, const MatmulProducts &products,
+                                       const MatmulBody &body, const WarpPosition &position, const StepTiles &tiles,
+                                       mlir::ValueRange sums);
 
 /// An f32, or its bits, as a tf32 and the tf32 of the rest, all i32.
 std::pair<mlir::Value, mlir::Value> splitTf32(const GpuBlockBuilder &block, mlir::Value value);

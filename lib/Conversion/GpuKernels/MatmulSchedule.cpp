@@ -112,6 +112,8 @@ void MatmulSchedule::chooseBodies(const MatmulProblem &problem, const step::GpuM
     body.warpsAcrossColumns = threads / 32 / body.warpsAcrossTokens;
     body.panelsPerWarp = panelsPerBlock / body.warpsAcrossColumns;
     body.octetsPerWarp = tokens / octet / body.warpsAcrossTokens;
+    int64_t fewest = bodies.empty() ? 1 : bodies.back().tokens / octet + 1;
+    body.fewestOctets = fewest / body.warpsAcrossTokens;
     body.stages = std::min({mostStages, budget / stageBytes(tokens), std::max<int64_t>(2, steps)});
     sharedBytes =
         std::max({sharedBytes, scaleRingBytes() + body.stages * stageBytes(tokens), tokens * resultPitch(problem)});
@@ -124,12 +126,17 @@ void MatmulSchedule::chooseHeights(const MatmulProblem &problem, const MatmulCos
   constexpr int64_t mostRows = int64_t(1) << 20;
   heights = {{mostRows, lowestTile}};
   for (int64_t rows = 1; rows <= mostRows; rows *= 2) {
-    auto cycles = [&](int64_t height) {
-      return cost.launchCycles({panelsPerBlock, 1}, rows, std::min(rows, problem.experts), height);
+    int64_t groups = std::min(rows, problem.experts);
+    auto isBetter = [&](int64_t height, int64_t than) {
+      double cycles = cost.launchCycles({panelsPerBlock, 1}, rows, groups, height);
+      double otherCycles = cost.launchCycles({panelsPerBlock, 1}, rows, groups, than);
+      // Experts have more rows or fewer: where that costs nothing there is room for twice the average, so that few
+      // read their weights again.
+      return cycles < otherCycles || (cycles == otherCycles && than < 2 * ceilDiv(rows, groups));
     };
     int64_t best = heights.back().tokens;
     for (const MatmulBody &body : bodies)
-      if (body.tokens > best && cycles(body.tokens) < cycles(best))
+      if (body.tokens > best && isBetter(body.tokens, best))
         best = body.tokens;
     if (best == heights.back().tokens)
       continue;

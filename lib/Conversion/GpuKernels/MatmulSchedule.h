@@ -67,12 +67,13 @@ inline int64_t tf32Passes(mlir::Type weight) { return weight.isF32() ? 3 : 2; }
 /// scale.
 int64_t quantizedRun(const MatmulProblem &problem);
 
-/// The code for tiles of up to `tokens` rows.
+/// The code for tiles of up to `tokens` rows, and of more than the next smaller body takes. Warps share the octets that
+/// have rows evenly, so that no more is padded than the narrowest instruction needs.
 struct MatmulBody {
   int64_t tokens;
-  /// The warps of a block, and what each computes.
+  /// The warps of a block, and what each computes: between `fewestOctets` and `octetsPerWarp` octets.
   int64_t warpsAcrossColumns, warpsAcrossTokens;
-  int64_t panelsPerWarp, octetsPerWarp;
+  int64_t panelsPerWarp, fewestOctets, octetsPerWarp;
   /// Steps whose operands lie in shared memory.
   int64_t stages;
 };

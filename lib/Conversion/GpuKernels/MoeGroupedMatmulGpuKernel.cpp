@@ -40,9 +40,10 @@ private:
   std::unique_ptr<TileCopy> makeTokenCopy(const MatmulBody &body);
   std::unique_ptr<TileCopy> makeWeightCopy();
   std::unique_ptr<ScaleCopy> makeScaleCopy();
-  Values multiplySteps(const MatmulBody &body, const MatmulProducts &products);
+  Values multiplySteps(const MatmulBody &body, const MatmulProducts &products, const WarpPosition &position);
   void fillStages(const MatmulBody &body);
-  Values multiplyStep(const MatmulBody &body, const MatmulProducts &products, Value step, ValueRange carried);
+  Values multiplyStep(const MatmulBody &body, const MatmulProducts &products, const WarpPosition &position, Value step,
+                      ValueRange carried);
   Values addChunks(Values sums, Value &isLast);
 
   GpuBlockBuilder block;
@@ -203,8 +204,8 @@ void GroupedMatmulBlock::fillStages(const MatmulBody &body) {
 }
 
 /// Carries the offsets of the stage that is read and of the one that is free, then the sums.
-Values GroupedMatmulBlock::multiplyStep(const MatmulBody &body, const MatmulProducts &products, Value step,
-                                        ValueRange carried) {
+Values GroupedMatmulBlock::multiplyStep(const MatmulBody &body, const MatmulProducts &products,
+                                        const WarpPosition &position, Value step, ValueRange carried) {
   int64_t stageBytes = schedule.stageBytes(body.tokens);
   Value readOffset = carried[0], freeOffset = carried[1];
   // Behind the barrier all copies of this step have landed, and nobody reads the free stage any more.
@@ -223,7 +224,7 @@ Values GroupedMatmulBlock::multiplyStep(const MatmulBody &body, const MatmulProd
   StepTiles tiles = {stage, block.at(stage, schedule.weightBytes), Value()};
   if (scaleCopy)
     tiles.scales = ScaleCopy::slot(block, schedule, step, shared);
-  Values sums = products.multiply(tiles, carried.drop_front(2));
+  Values sums = multiplyOctets(block, products, body, position, tiles, carried.drop_front(2));
   auto advance = [&](Value offset) {
     Value isLast = block.equal(offset, (body.stages - 1) * stageBytes);
     return block.select(isLast, block.i32(0), block.add(offset, stageBytes));
@@ -241,7 +242,8 @@ static void keepRolled(Operation *loop) {
                 LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}));
 }
 
-Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulProducts &products) {
+Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulProducts &products,
+                                         const WarpPosition &position) {
   fillStages(body);
   Value one = block.i32(1);
   Values zeros(4 * body.panelsPerWarp * body.octetsPerWarp, block.f32(0));
@@ -250,7 +252,7 @@ Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulPro
     Values initial = llvm::to_vector_of<Value>(offsets);
     initial.append(zeros);
     Values results = block.loop(first, end, one, initial, [&](Value step, ValueRange carried) {
-      return multiplyStep(body, products, step, carried);
+      return multiplyStep(body, products, position, step, carried);
     });
     keepRolled(results.front().getDefiningOp());
     return results;
@@ -315,13 +317,9 @@ Values GroupedMatmulBlock::addChunks(Values sums, Value &isLast) {
 }
 
 void GroupedMatmulBlock::emitBody(const MatmulBody &body) {
-  Value warp = block.div(thread, warpLanes);
-  WarpPosition position;
-  position.lane = block.rem(thread, warpLanes);
-  position.firstPanel = block.mul(block.rem(warp, body.warpsAcrossColumns), body.panelsPerWarp);
-  position.firstOctet = block.mul(block.div(warp, body.warpsAcrossColumns), body.octetsPerWarp);
+  WarpPosition position = locateWarp(block, body, thread, tile.rows);
   auto products = makeMatmulProducts(block, problem, schedule, body, position);
-  Values sums = multiplySteps(body, *products);
+  Values sums = multiplySteps(body, *products, position);
   // From here on the stages hold other things. Each step has waited for its copies, so that none is under way.
   block.barrier();
 

@@ -31,13 +31,13 @@ public:
         tokenBytes(terms * problem.xBytes), column(block.shiftRight(position.lane, 2)),
         term(block.bitAnd(position.lane, 3)) {}
 
-  Values multiply(const StepTiles &tiles, ValueRange sums) const override {
+  Values multiply(const StepTiles &tiles, ValueRange sums, int64_t octets) const override {
     Values next = llvm::to_vector_of<Value>(sums);
     for (int64_t run = 0; run < schedule.innerPerStep / (4 * terms); ++run) {
       SmallVector<Panel> panels;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
         panels.push_back(loadPanel(tiles, panel, run));
-      for (int64_t octet = 0; octet < body.octetsPerWarp; ++octet) {
+      for (int64_t octet = 0; octet < octets; ++octet) {
         SmallVector<Values> tokens = loadTokens(tiles.tokens, octet, run);
         for (auto [panel, loaded] : llvm::enumerate(panels))
           addProducts(loaded, tokens, MutableArrayRef(next).slice(4 * (panel * body.octetsPerWarp + octet), 4));
