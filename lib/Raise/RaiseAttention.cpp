@@ -10,7 +10,7 @@
 // [B, G, r, S, D], k and v [B, G, 1, L, D]. The transposition may go through [B * N, L, D]. Extents that broadcast in
 // the graph must be proven equal, and the extents of the mask must be 1 or those of the scores.
 //
-// In nn.attention a row that sees no key is 0. The graph agrees if it replaces NaN by 0 or if its mask has no
+// In nn.attention a row that sees no key is 0. The graph agrees if it replaces NaN by 0 (`nan_to_zero`) or if its mask has no
 // infinities.
 //
 //===----------------------------------------------------------------------===//
@@ -338,9 +338,10 @@ void AttentionMatcher::rewrite() {
   SmallVector<int64_t> shape(queryType.getShape());
   shape.back() = cast<RankedTensorType>(values.getType()).getShape().back();
   auto type = RankedTensorType::get(shape, queryType.getElementType());
-  Value out = nn::AttentionOp::create(builder, loc, type, query, keys, values, bias, Value(), Value(),
-                                      builder.getF64FloatAttr(scale), builder.getBoolAttr(false),
-                                      builder.getI64IntegerAttr(0), builder.getF64FloatAttr(0.0));
+  Value out =
+      nn::AttentionOp::create(builder, loc, type, query, keys, values, bias, Value(), Value(),
+                              builder.getF64FloatAttr(scale), builder.getBoolAttr(false), builder.getI64IntegerAttr(0),
+                              builder.getF64FloatAttr(0.0), builder.getBoolAttr(replacesNan));
   auto resultType = cast<RankedTensorType>(sumNode.getResult(0).getType());
   if (rank == 5)
     out = nodes.reshapeLike(out, q, resultType);

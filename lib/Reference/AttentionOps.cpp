@@ -78,6 +78,8 @@ LogicalResult reference::evaluateOp(AttentionOp op, Values &values) {
     double sum = sinks ? std::exp(sinks->real(head) - largest) : 0.0;
     for (double &weight : weights)
       sum += weight = std::exp(weight - largest);
+    if (std::isnan(sum) && op.getNanToZero())
+      return;
     for (int64_t d : llvm::seq(v.getDim(3))) {
       double value = 0.0;
       for (auto [key, weight] : llvm::enumerate(weights))
@@ -91,15 +93,19 @@ LogicalResult reference::evaluateOp(AttentionOp op, Values &values) {
 
 LogicalResult reference::evaluateOp(KvAppendOp op, Values &values) {
   const HostTensor &state = values[op.getState()], &added = values[op.getNewPositions()];
-  int64_t position = values[op.getPosition()].integer(0);
-  if (position < 0 || position + added.getDim(2) > state.getDim(2))
-    return op.emitError() << "positions " << position << " to " << position + added.getDim(2)
-                          << " are out of range for room for " << state.getDim(2);
+  const HostTensor *starts = op.getStarts() ? &values[op.getStarts()] : nullptr;
+  auto startOf = [&](int64_t sequence) {
+    return starts ? starts->integer(sequence) : values[op.getPosition()].integer(0);
+  };
+  for (int64_t sequence : llvm::seq(added.getDim(0)))
+    if (int64_t start = startOf(sequence); start < 0 || start + added.getDim(2) > state.getDim(2))
+      return op.emitError() << "positions " << start << " to " << start + added.getDim(2)
+                            << " are out of range for room for " << state.getDim(2);
   HostTensor &out = values.addResult(state.getShape());
   out = state;
   forEachIndex(added.getShape(), [&](ArrayRef<int64_t> index) {
     SmallVector<int64_t> target(index);
-    target[2] += position;
+    target[2] += startOf(index[0]);
     out.copyElement(out.offset(target), added, added.offset(index));
   });
   return success();

@@ -6,7 +6,7 @@ model with one edit of a kind of `EDITS`: another constant, operator, axis or op
 ReferenceEvaluator, where the former lacks an operator) is compiled, run on the case's inputs and compared.
 
 A mutant ends as one of
-    equal     the reference's numbers
+    equal     the reference's numbers, where need be with the places of `TopK` of `sorted = 0`, which are open, in order
     refused   exit 1 with a message, by moec or by moe-run
     invalid   the reference refuses the models of all --tries
     unstable  the numbers differ, but the reference's own change as much if weights and inputs change by 1e-6 of their value,
@@ -216,6 +216,15 @@ def has_router_ties(model, inputs):
     return False
 
 
+def with_sorted_choices(model):
+    """The model with each `TopK` in order: an order that a node with `sorted = 0` may give. None if it has no such node."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    unsorted = [a for n in model.graph.node if n.op_type == "TopK" for a in n.attribute if a.name == "sorted" and not a.i]
+    for attribute in unsorted:
+        attribute.i = 1
+    return model if unsorted else None
+
+
 def evaluate(model, inputs):
     """The outputs by the reference, or None if it refuses."""
     import onnxruntime
@@ -334,6 +343,9 @@ def judge(task):
         status, result = compiled(path, folder, inputs, args)
         problem = difference(expected, result, rtol, args.atol) if status == "ok" else result
         if status == "ok":
+            if problem and (ordered := with_sorted_choices(model)):
+                outputs = in_child(evaluate, ordered, inputs)
+                problem = outputs is None or difference(outputs, result, rtol, args.atol)
             status = "wrong" if problem else "equal"
         if status == "wrong" and in_child(has_router_ties, model, inputs):
             status = "unstable"

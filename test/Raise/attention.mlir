@@ -35,7 +35,7 @@ func.func @grouped_heads(%q: tensor<?x4x?x16xf32> {onnx.dims = ["b", "", "s", ""
 
 // Infinities in the mask, NaN replaced by 0.
 // CHECK-LABEL: func.func @guarded
-// CHECK: nn.attention %arg0, %arg1, %arg2 mask
+// CHECK: nn.attention %arg0, %arg1, %arg2 mask {{.*}}nan_to_zero = true
 // CHECK-NOT: IsNaN
 func.func @guarded(%q: tensor<?x4x?x16xf32> {onnx.dims = ["b", "", "s", ""]}, %k: tensor<?x2x?x16xf32> {onnx.dims = ["b", "", "l", ""]},
     %v: tensor<?x2x?x16xf32> {onnx.dims = ["b", "", "l", ""]}, %m: tensor<?x?xi1> {onnx.dims = ["s", "l"]}) -> tensor<?x4x?x16xf32> {

@@ -36,6 +36,8 @@ private:
   void forPieces(llvm::function_ref<void(Value row, Value column)> body) const;
   Values loadPiece(Value pointer) const;
   Merged mergeWarps(Value row, Value column) const;
+  Values foldSplits(ValueRange initial, llvm::function_ref<Values(Value split)> load,
+                    llvm::function_ref<Values(ValueRange loaded, ValueRange carried)> combine) const;
   Merged mergeSplits(Value row, Value column) const;
   void storeResult(Value row, Value column, const Merged &merged) const;
   void storePartial(Value row, Value column, const Merged &merged) const;
@@ -85,13 +87,17 @@ void Results::gather(const AttentionSums &sums) {
 /// Visits the columns of all rows that exist.
 void Results::forPieces(llvm::function_ref<void(Value row, Value column)> body) const {
   Value pieces = block.mul(unit.rowCount, rowPieces);
-  block.loop(thread, pieces, block.i32(AttentionSchedule::threads), [&](Value piece) {
+  auto visit = [&](Value piece) {
     Value row = block.div(piece, rowPieces), column = block.mul(block.rem(piece, rowPieces), width);
     if (schedule.parts == 1)
       return body(row, column);
     Value first = block.mul(share.part, schedule.columnsPerPart);
     block.ifThen(block.less(block.add(first, column), problem.valueSize), [&] { body(row, column); });
-  });
+  };
+  if (this->body.rows() * rowPieces <= AttentionSchedule::threads)
+    block.ifThen(block.less(thread, pieces), [&] { visit(thread); });
+  else
+    block.loop(thread, pieces, block.i32(AttentionSchedule::threads), visit);
 }
 
 Values Results::loadPiece(Value pointer) const {
@@ -141,24 +147,47 @@ void Results::storePartial(Value row, Value column, const Merged &merged) const 
   });
 }
 
-Merged Results::mergeSplits(Value row, Value column) const {
-  Value zero = block.i32(0), one = block.i32(1);
-  auto placeOf = [&](Value split) { return largestOf(partial(split), row, 4 * body.rows() * schedule.columnsPerPart); };
-  Merged merged;
-  merged.largest = block.loop(zero, share.splits, one, hiddenScore(block), [&](Value split, ValueRange carried) {
-    return Values{largerScore(block, carried[0], block.load(f32, placeOf(split)))};
-  })[0];
-  Value reference = finiteMaximum(block, merged.largest);
-  Values zeros(width + 1, block.f32(0));
-  Values sums = block.loop(zero, share.splits, one, zeros, [&](Value split, ValueRange carried) {
-    Value place = placeOf(split);
-    Value factor = powerOfTwo(block, block.make<arith::SubFOp>(block.load(f32, place), reference));
-    Values next = {block.fma(block.load(f32, block.at(place, 4 * body.rows())), factor, carried[0])};
-    Value source = block.add(block.mul(row, 4 * schedule.columnsPerPart), block.mul(column, 4));
-    for (auto [value, sum] : llvm::zip_equal(loadPiece(block.at(partial(split), source)), carried.drop_front()))
-      next.push_back(block.fma(value, factor, sum));
+/// Folds what `load` finds of the splits, a few of which are loaded at once.
+Values Results::foldSplits(ValueRange initial, llvm::function_ref<Values(Value split)> load,
+                           llvm::function_ref<Values(ValueRange loaded, ValueRange carried)> combine) const {
+  constexpr int64_t atOnce = 4;
+  Value last = block.sub(share.splits, 1);
+  return block.loop(block.i32(0), share.splits, block.i32(atOnce), initial, [&](Value first, ValueRange carried) {
+    SmallVector<Values, atOnce> loaded;
+    for (int64_t i = 0; i < atOnce; ++i)
+      loaded.push_back(load(block.min(block.add(first, i), last)));
+    Values next = combine(loaded[0], carried);
+    for (int64_t i = 1; i < atOnce; ++i) {
+      Value exists = block.less(block.add(first, i), share.splits);
+      for (auto [value, combined] : llvm::zip_equal(next, combine(loaded[i], next)))
+        value = block.select(exists, combined, value);
+    }
     return next;
   });
+}
+
+Merged Results::mergeSplits(Value row, Value column) const {
+  auto placeOf = [&](Value split) { return largestOf(partial(split), row, 4 * body.rows() * schedule.columnsPerPart); };
+  Merged merged;
+  merged.largest = foldSplits(
+      hiddenScore(block), [&](Value split) { return Values{block.load(f32, placeOf(split))}; },
+      [&](ValueRange loaded, ValueRange carried) { return Values{largerScore(block, carried[0], loaded[0])}; })[0];
+  Value reference = finiteMaximum(block, merged.largest);
+  auto load = [&](Value split) {
+    Value place = placeOf(split);
+    Values loaded = {block.load(f32, place), block.load(f32, block.at(place, 4 * body.rows()))};
+    Value source = block.add(block.mul(row, 4 * schedule.columnsPerPart), block.mul(column, 4));
+    loaded.append(loadPiece(block.at(partial(split), source)));
+    return loaded;
+  };
+  auto add = [&](ValueRange loaded, ValueRange carried) {
+    Value factor = powerOfTwo(block, block.make<arith::SubFOp>(loaded[0], reference));
+    Values next;
+    for (auto [value, sum] : llvm::zip_equal(loaded.drop_front(), carried))
+      next.push_back(block.fma(value, factor, sum));
+    return next;
+  };
+  Values sums = foldSplits(Values(width + 1, block.f32(0)), load, add);
   merged.weight = sums[0];
   merged.columns.assign(sums.begin() + 1, sums.end());
   return merged;
@@ -175,12 +204,18 @@ void Results::storeResult(Value row, Value column, const Merged &merged) const {
     factor = powerOfTwo(block, block.make<arith::SubFOp>(merged.largest, reference));
     weight = block.fma(weight, factor, powerOfTwo(block, block.make<arith::SubFOp>(sink, reference)));
   }
-  // A row that sees nothing is zero.
-  Value isEmpty = block.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, weight, block.f32(0));
+  // Sums of nothing are zero, those with a weight of NaN are not.
+  bool nanToZero = problem.op.getNanToZero();
+  auto isZero = nanToZero ? arith::CmpFPredicate::UEQ : arith::CmpFPredicate::OEQ;
+  Value isEmpty = block.make<arith::CmpFOp>(isZero, weight, block.f32(0));
   factor = block.select(isEmpty, block.f32(0), block.make<arith::DivFOp>(factor, weight));
   Values results;
-  for (Value value : merged.columns)
-    results.push_back(block.convert(block.mulFloat(value, factor), problem.qType));
+  for (Value value : merged.columns) {
+    Value result = block.mulFloat(value, factor);
+    if (nanToZero)
+      result = block.select(isEmpty, block.f32(0), result);
+    results.push_back(block.convert(result, problem.qType));
+  }
   int64_t bytes = problem.qType.getIntOrFloatBitWidth() / 8;
   Value target = block.add(block.mul(block.toI64(unit.unit), block.toI64(unitRows)), block.toI64(inUnit));
   Value columnInRow = block.add(column, block.mul(share.part, schedule.columnsPerPart));

@@ -146,18 +146,15 @@ AttentionEmitter::AttentionEmitter(nn::AttentionOp op, const KernelBuilder &kern
     : op(op), kernel(kernel), registers(registers), size(op.getQ().getType().getDimSize(3)),
       valueSize(op.getV().getType().getDimSize(3)), keyHeads(op.getK().getType().getDimSize(1)),
       group(op.getQ().getType().getDimSize(1) / keyHeads), batches(kernel.extent(operands[0], 0)),
-      positions(kernel.extent(operands[0], 2)),
-      keys(op.getLength() ? operands.back() : kernel.extent(operands[1], 2)), shift(kernel.sub(keys, positions)),
-      capacity(kernel.extent(operands[1], 2)),
-      rows(kernel.mul(positions, group)), blocks(kernel.ceilDiv(rows, kRows)), stride(scoreStride(kernel, keys)),
-      q(kernel.flatten(operands[0])), k(kernel.flatten(operands[1])), v(kernel.flatten(operands[2])),
-      out(kernel.flatten(result)) {
+      positions(kernel.extent(operands[0], 2)), keys(op.getLength() ? operands.back() : kernel.extent(operands[1], 2)),
+      shift(kernel.sub(keys, positions)), capacity(kernel.extent(operands[1], 2)), rows(kernel.mul(positions, group)),
+      blocks(kernel.ceilDiv(rows, kRows)), stride(scoreStride(kernel, keys)), q(kernel.flatten(operands[0])),
+      k(kernel.flatten(operands[1])), v(kernel.flatten(operands[2])), out(kernel.flatten(result)) {
   scales = kernel.mul(stride, kRows);
   scores = kernel.scratchFloats(kernel.index(0), kernel.add(scales, kRows));
-  conditions = {kernel.equal(kernel.extent(operands[1], 0), batches),
-                kernel.equal(kernel.extent(operands[2], 0), batches),
-                kernel.equal(kernel.extent(operands[2], 2), capacity),
-                kernel.compare(arith::CmpIPredicate::sle, keys, capacity)};
+  conditions = {
+      kernel.equal(kernel.extent(operands[1], 0), batches), kernel.equal(kernel.extent(operands[2], 0), batches),
+      kernel.equal(kernel.extent(operands[2], 2), capacity), kernel.compare(arith::CmpIPredicate::sle, keys, capacity)};
   ValueRange rest = operands.drop_front(3);
   if (op.getMask()) {
     maskExtents = kernel.extents(rest[0], 0, 3);
@@ -293,7 +290,7 @@ Value AttentionEmitter::emitVisible(Value key, Value firstKey, Value endKey, Val
   return visible;
 }
 
-/// Turns a row of scores into exponentials, and leaves the reciprocal of their sum.
+/// Turns a row of scores into exponentials, and leaves the reciprocal of their sum, or 0 for a row that is 0.
 void AttentionEmitter::emitWeights(const Block &block, Value row) {
   Value at = kernel.add(block.firstRow, row), position = kernel.rem(at, positions);
   Value head = kernel.add(kernel.mul(block.keyHead, group), kernel.div(at, positions));
@@ -335,7 +332,8 @@ void AttentionEmitter::emitWeights(const Block &block, Value row) {
   Value sum = kernel.sumLanes(sums);
   if (sink)
     sum = kernel.make<arith::AddFOp>(sum, kernel.make<math::ExpOp>(kernel.make<arith::SubFOp>(sink, highest)));
-  Value empty = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, sum, kernel.real(0.0));
+  auto isZero = op.getNanToZero() ? arith::CmpFPredicate::UEQ : arith::CmpFPredicate::OEQ;
+  Value empty = kernel.make<arith::CmpFOp>(isZero, sum, kernel.real(0.0));
   Value reciprocal = kernel.make<arith::DivFOp>(kernel.real(1.0), sum);
   kernel.storeReal(kernel.select(empty, kernel.real(0.0), reciprocal), scores, kernel.add(scales, row));
 }
@@ -379,9 +377,14 @@ void AttentionEmitter::emitSumPanel(const Block &block, Value row, int64_t rows,
   for (int64_t i = 0; i < rows; ++i) {
     Value scale = kernel.splat(kernel.loadReal(scores, kernel.add(scales, rowAt(i))));
     Value offset = kernel.add(block.out, kernel.mul(rowAt(i), valueSize));
-    for (int64_t j = 0; j < vectors; ++j)
-      kernel.storeReals(kernel.make<arith::MulFOp>(sums[i * vectors + j], scale), out, kernel.add(offset, columnAt(j)),
-                        maskAt(j));
+    Value none = kernel.splat(0.0);
+    Value isNone = op.getNanToZero() ? kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, scale, none) : Value();
+    for (int64_t j = 0; j < vectors; ++j) {
+      Value result = kernel.make<arith::MulFOp>(sums[i * vectors + j], scale);
+      if (isNone)
+        result = kernel.select(isNone, none, result);
+      kernel.storeReals(result, out, kernel.add(offset, columnAt(j)), maskAt(j));
+    }
   }
 }
 

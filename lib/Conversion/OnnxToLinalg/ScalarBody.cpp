@@ -192,12 +192,13 @@ Value ScalarBody::floatToInteger(Value value, IntegerType type, bool toUnsigned)
   double lowerBound = toUnsigned ? -1.0 : -upperBound;
   Type source = value.getType();
   Value upper = constant(upperBound, source), lower = constant(lowerBound, source);
-  // Outside the range the conversion is poison, so it sees 0 there, and for NaN.
   Value belowUpper = less(value, upper);
   Value aboveLower = toUnsigned ? less(lower, value) : lessEqual(lower, value);
   Value inside = arith::AndIOp::create(builder, belowUpper, aboveLower);
-  Value safe = select(inside, value, constant(0, source));
-  Value converted;
+  // Outside the range, and for NaN, the conversion is poison and must see something else.
+  if (!toUnsigned && width >= 32)
+    return arith::FPToSIOp::create(builder, type, select(inside, value, lower));
+  Value safe = select(inside, value, constant(0, source)), converted;
   if (toUnsigned)
     converted = arith::FPToUIOp::create(builder, type, safe);
   else

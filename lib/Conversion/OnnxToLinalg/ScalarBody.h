@@ -47,8 +47,10 @@ struct ScalarBody {
   mlir::Value equal(mlir::Value lhs, mlir::Value rhs);
   mlir::Value select(mlir::Value condition, mlir::Value lhs, mlir::Value rhs);
 
-  /// Conversion between compute types. Floats become integers by truncation, saturating; NaN becomes 0. To i1: x != 0.
-  /// `fromUnsigned` and `toUnsigned` tell the meaning of integer types.
+  /// Conversion between compute types. Floats become integers by truncation. What ONNX leaves open for numbers outside
+  /// the range is what x86-64 does for signed integers of 32 and 64 bits (NumPy, ONNX Runtime): they and NaN become the
+  /// lowest; other integers saturate, and NaN becomes 0. To i1: x != 0. `fromUnsigned` and `toUnsigned` tell the meaning
+  /// of integer types.
   mlir::Value convert(mlir::Value value, mlir::Type type, bool fromUnsigned, bool toUnsigned);
   mlir::Value widen(mlir::Value value);
   /// To the storage type; only f32 -> f16 or bf16 changes anything.

@@ -43,14 +43,24 @@ func.func @signed(%x: tensor<4xi32>, %y: tensor<4xi32>) -> tensor<4xi32> {
   return %0 : tensor<4xi32>
 }
 
-// Floats saturate; what the conversion sees is always in range.
-// CHECK-LABEL: func.func @saturate
+// What the conversion sees is always in range: instead of NaN and numbers outside it is the lowest one.
+// CHECK-LABEL: func.func @to_signed
+// CHECK: %[[LOWEST:.*]] = arith.constant -2.14748365E+9 : f32
 // CHECK: %[[IN:.*]] = arith.andi
-// CHECK: %[[SAFE:.*]] = arith.select %[[IN]], %{{.*}}, %{{.*}} : f32
+// CHECK: %[[SAFE:.*]] = arith.select %[[IN]], %{{.*}}, %[[LOWEST]] : f32
 // CHECK: arith.fptosi %[[SAFE]] : f32 to i32
-func.func @saturate(%x: tensor<4xf32>) -> tensor<4xi32> {
+func.func @to_signed(%x: tensor<4xf32>) -> tensor<4xi32> {
   %0 = onnx.node "Cast"(%x) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<4xf32>) -> tensor<4xi32>
   return %0 : tensor<4xi32>
+}
+
+// Other integers saturate.
+// CHECK-LABEL: func.func @to_unsigned
+// CHECK: %[[CONVERTED:.*]] = arith.fptoui %{{.*}} : f32 to i32
+// CHECK: arith.select %{{.*}}, %{{.*}}, %[[CONVERTED]] : i32
+func.func @to_unsigned(%x: tensor<4xf32>) -> tensor<4xui32> {
+  %0 = onnx.node "Cast"(%x) {version = 13 : i64, attrs = {to = 12 : i64}} : (tensor<4xf32>) -> tensor<4xui32>
+  return %0 : tensor<4xui32>
 }
 
 // CHECK-LABEL: func.func @clip

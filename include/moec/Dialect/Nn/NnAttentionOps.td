@@ -27,8 +27,9 @@ def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
     q `[B, N, S, D]`, k `[B, G, L, D]`, v `[B, G, L, Dv]`; query head n uses key head n / (N/G). `mask`
     `[Bm, Nm, Sm, L]` is added to the scaled scores (f32), or disables where it is false (i1); Bm, Nm, Sm are 1 or the full extent. `causal`: query s
     sees keys l <= s + L - S. `window` > 0: also l > s + L - S - window. softcap c > 0: c * tanh(score / c)
-    before the mask. `sinks` `[N]` adds exp(sink) to the denominator. A row that sees nothing is 0. With `length` (an
-    index) k and v have room for more keys than there are, and L is `length`.
+    before the mask. `sinks` `[N]` adds exp(sink) to the denominator. A row that sees nothing is 0, and so is one
+    with a weight of NaN if `nan_to_zero`. With `length` (an index) k and v have room for more keys than there are, and L
+    is `length`.
     - C1: ranks 4, float; N a multiple of G; D of q and k agree; N, G, D, Dv static.
     - C2: the result is [B, N, S, Dv] with q's element type. Arithmetic is f32.
     - C3: mask is i1 or float of the shape above, sinks float; window >= 0; softcap >= 0; scale and softcap are finite.
@@ -36,7 +37,8 @@ def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
   let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v, Optional<AnyRankedTensor>:$mask,
       Optional<AnyRankedTensor>:$sinks, Optional<Index>:$length, F64Attr:$scale,
       DefaultValuedAttr<BoolAttr, "false">:$causal,
-      DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap);
+      DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap,
+      DefaultValuedAttr<BoolAttr, "false">:$nan_to_zero);
   let results = (outs AnyRankedTensor:$out);
   let assemblyFormat = [{
     $q `,` $k `,` $v (`mask` $mask^)? (`sinks` $sinks^)? (`length` $length^)? `scale` $scale attr-dict `:`
@@ -50,14 +52,18 @@ def Nn_KvAppendOp : Nn_Op<"kv_append"> {
   let description = [{
     state `[B, G, C, D]` has room for C positions and holds `position` of them; new is `[B, G, S, D]`. The result is the
     state's buffer with new at [position, position + S) of dimension 2; nothing else of it is read or written. The state must
-    not be used afterwards. position + S <= C, which the host program sees to.
+    not be used afterwards. position + S <= C, which the host program sees to. With `starts` `[B]` those of sequence b come
+    at starts[b] in the place of position; starts[b] + S <= C.
     - C1: rank 4; state and new agree in B, G, D and the element type.
     - C2: the result has state's type.
+    - C3: starts is [B] of i64.
   }];
-  let arguments = (ins AnyRankedTensor:$state, AnyRankedTensor:$new_positions, Index:$position);
+  let arguments = (ins AnyRankedTensor:$state, AnyRankedTensor:$new_positions, Index:$position,
+      Optional<AnyRankedTensor>:$starts);
   let results = (outs AnyRankedTensor:$out);
   let assemblyFormat = [{
-    $new_positions `to` $state `at` $position attr-dict `:` type($new_positions) `,` type($state) `->` type($out)
+    $new_positions `to` $state `at` $position (`starts` $starts^ `:` type($starts))? attr-dict `:`
+    type($new_positions) `,` type($state) `->` type($out)
   }];
   let hasVerifier = 1;
 }
