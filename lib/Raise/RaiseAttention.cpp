@@ -10,8 +10,8 @@
 // [B, G, r, S, D], k and v [B, G, 1, L, D]. The transposition may go through [B * N, L, D]. Extents that broadcast in
 // the graph must be proven equal, and the extents of the mask must be 1 or those of the scores.
 //
-// In nn.attention a row that sees no key is 0. The graph agrees if it replaces NaN by 0 (`nan_to_zero`) or if its mask has no
-// infinities.
+// In nn.attention a row that sees no key is 0. The graph agrees if it replaces NaN by 0 (`nan_to_zero`) or if its mask
+// has no infinities.
 //
 //===----------------------------------------------------------------------===//
 
