@@ -47,10 +47,8 @@ static std::string describe(moe::ExpertsOp layer) {
   raw_string_ostream os(text);
   os << layer.getForm().value_or("experts") << ", " << layer.getExpertCount() << " experts, "
      << layer.getSelectedCount() << " per token, ";
-  if (auto route = layer.getExperts().getDefiningOp<moe::RouteOp>())
-    os << "router " << moe::describeRouter(route.getRouter());
-  else
-    os << "router as plain operators";
+  std::string router = moe::describeChoice(layer.getExperts());
+  os << "router " << (router.empty() ? "as plain operators" : router);
   return text;
 }
 

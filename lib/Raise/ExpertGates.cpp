@@ -1,6 +1,7 @@
 //===- ExpertGates.cpp - the gates of experts that are spelt out ------------===//
 
 #include "ExpertGates.h"
+#include "ExpertCapacity.h"
 #include "RoutedRegion.h"
 #include <cmath>
 
@@ -259,6 +260,9 @@ static Value scalarLike(OpBuilder &builder, Location loc, int64_t value, Type el
 /// `ids` as i32 [T, K], -1 where an id is no expert's or dropped.
 static Value buildIds(OpBuilder &builder, Location loc, Value ids, Value dropped, int64_t slots, int64_t expertCount) {
   NodeBuilder nodes(builder, loc);
+  if (std::optional<Capacity> capacity = dropped ? matchCapacity(dropped) : std::nullopt;
+      capacity && capacity->ids == ids && capacity->depth == expertCount)
+    return limitCapacity(builder, loc, *capacity);
   Value rows = nodes.reshape(ids, {-1, slots});
   auto type = cast<RankedTensorType>(rows.getType());
   auto flags = type.clone(builder.getI1Type());

@@ -230,6 +230,8 @@ static bool isNeverNegative(Value value) {
     return llvm::all_of(*constants, [](int64_t id) { return id >= 0; });
   auto result = dyn_cast<OpResult>(value);
   onnx::NodeOp node = producer(value);
+  if (node && node.is("Concat"))
+    return llvm::all_of(node.getInputs(), isNeverNegative);
   return node && ((node.is("TopK") && result.getResultNumber() == 1) || node.is("ArgMax"));
 }
 

@@ -288,7 +288,8 @@ LogicalResult MoeNodeRaiser::buildRoute(Value &experts, Value &gates) {
   bool divides = normalize && over == moe::Over::All;
   auto router = moe::RouterAttr::get(
       node.getContext(), score, over, k, moe::Select::TopK, 1, 1, moe::GroupScore::Max, moe::Dropped::NegInf,
-      divides ? moe::Renormalize::SumPlusEps : moe::Renormalize::None, APFloat(0.0), APFloat(1.0));
+      divides ? moe::Renormalize::SumPlusEps : moe::Renormalize::None, APFloat(0.0), APFloat(1.0),
+      APFloat(0.0));
   SmallVector<int64_t> shape = {typeOf(logits).getDimSize(0), k};
   auto route = moe::RouteOp::create(builder, node.getLoc(), RankedTensorType::get(shape, builder.getI32Type()),
                                     RankedTensorType::get(shape, builder.getF32Type()), logits, Value(), mix, router);

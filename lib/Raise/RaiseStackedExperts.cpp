@@ -17,7 +17,8 @@
 // 2. Each expert has rows of its own, [.., E, R, H]: the tokens or slots that were dispatched to it. The rows are
 // tokens
 //    of one slot, whose expert is given by their place. How they came there and where they go stays as it is: an
-//    expert's choice of tokens, a softmax over tokens, one-hot places below a capacity.
+//    expert's choice of tokens, a softmax over tokens. Where one-hot products bring tokens to places below a capacity
+//    and back (OneHotDispatch.h), the layer is that of the tokens.
 //
 // Exporters: torch's einsum and bmm, tiled batched products.
 //
@@ -25,6 +26,7 @@
 
 #include "ExpertGates.h"
 #include "LayerMatcher.h"
+#include "OneHotDispatch.h"
 #include "RoutedExperts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -55,6 +57,7 @@ public:
   void rewrite();
 
 private:
+  void rewriteDispatch(const OneHotDispatch &dispatch);
   LogicalResult matchOutputs(const RoutedValue &product);
   LogicalResult stepOutputs(onnx::NodeOp user, Layout &layout);
   LogicalResult stepSum(onnx::NodeOp user, Layout &layout);
@@ -318,7 +321,26 @@ Value StackedLayer::placesOfRows(OpBuilder &builder) {
   return nodes.reshape(nodes.node("Expand", 13, {places, whole}, type), {-1, 1});
 }
 
+/// The tokens themselves, with the experts that have room for them.
+void StackedLayer::rewriteDispatch(const OneHotDispatch &dispatch) {
+  onnx::NodeOp end = dispatch.combined;
+  OpBuilder builder(end);
+  builder.setInsertionPointAfter(end);
+  Location loc = down.node.getLoc();
+  NodeBuilder nodes(builder, loc);
+  Value ids = limitCapacity(builder, loc, dispatch.capacity);
+  Value gates = nodes.cast(nodes.reshape(dispatch.gates, {-1, 1}), builder.getF32Type());
+  Value y =
+      experts->create(builder, loc, weights, dispatch.tokens, ids, gates, weightOn, "one-hot", labelOf(down.node));
+  Value combined = end.getResult(0);
+  combined.replaceAllUsesWith(nodes.reshapeRows(y, dispatch.tokens, cast<RankedTensorType>(combined.getType())));
+}
+
 void StackedLayer::rewrite() {
+  std::optional<OneHotDispatch> dispatch =
+      sharesTokens || region.gates() ? std::nullopt : matchOneHotDispatch(rows, result, shapes);
+  if (dispatch && dispatch->capacity.depth == expertCount())
+    return rewriteDispatch(*dispatch);
   Operation *end = result.getDefiningOp();
   OpBuilder builder(end);
   builder.setInsertionPointAfter(end);

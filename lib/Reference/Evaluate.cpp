@@ -123,8 +123,8 @@ FailureOr<SmallVector<HostTensor>> moec::reference::evaluate(Operation *op, Arra
   auto run = [&](auto known) { return evaluateOp(known, values); };
   LogicalResult status =
       llvm::TypeSwitch<Operation *, LogicalResult>(op)
-          .Case<moe::RouteOp, moe::GroupOp, moe::ExpertsOp, moe::GroupedMatmulOp, moe::CombineOp, moe::PackPanelsOp,
-                moe::DequantizeOp, moe::UnpackValuesOp, moe::PackWordsOp, moe::LoadWeightOp>(run)
+          .Case<moe::RouteOp, moe::LimitCapacityOp, moe::GroupOp, moe::ExpertsOp, moe::GroupedMatmulOp, moe::CombineOp,
+                moe::PackPanelsOp, moe::DequantizeOp, moe::UnpackValuesOp, moe::PackWordsOp, moe::LoadWeightOp>(run)
           .Case<nn::GatherOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ScatterElementsOp, nn::ScatterNdOp, nn::TopKOp,
                 nn::CumSumOp, nn::CountNonzeroOp, nn::NonzeroOp, nn::SoftmaxOp, nn::RmsNormOp, nn::LayerNormOp,
                 nn::RotaryOp, nn::AttentionOp, nn::KvAppendOp>(run)

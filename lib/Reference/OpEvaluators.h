@@ -39,6 +39,7 @@ template <typename T> bool ranksBefore(T a, T b) { return a > b || (a == a && b 
 double activate(moe::ActivationAttr activation, double gate, double linear);
 
 llvm::LogicalResult evaluateOp(moe::RouteOp op, Values &values);
+llvm::LogicalResult evaluateOp(moe::LimitCapacityOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::GroupOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::ExpertsOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::GroupedMatmulOp op, Values &values);

@@ -27,6 +27,9 @@ static SmallVector<float> computeScores(Score score, ArrayRef<float> logits) {
   if (score == Score::Sigmoid)
     for (float &value : scores)
       value = 1.0f / (1.0f + std::exp(-value));
+  if (score == Score::Relu)
+    for (float &value : scores)
+      value = value <= 0.0f ? 0.0f : value;
   if (score != Score::Softmax)
     return scores;
   float largest = *llvm::max_element(logits), sum = 0.0f;
@@ -54,6 +57,36 @@ static void limitGroups(RouterAttr router, MutableArrayRef<float> choice) {
       choice[expert] = dropped;
 }
 
+/// Gives the slots that stay unused the expert -1; `choice` is that of all experts.
+static void leaveSlots(RouterAttr router, ArrayRef<float> choice, MutableArrayRef<int64_t> selected) {
+  float bound = router.getBound().convertToDouble(), sum = 0.0f;
+  for (int64_t &expert : selected) {
+    float value = choice[expert];
+    sum += value;
+    if (router.getSelect() == Select::TopP ? sum - value >= bound : value <= bound)
+      expert = -1;
+  }
+}
+
+/// Fills the slots one after the other, each by a softmax over what is left and near its largest.
+static SmallVector<float> mixSparsely(RouterAttr router, ArrayRef<float> logits, SmallVectorImpl<int64_t> &selected) {
+  float bound = router.getBound().convertToDouble();
+  SmallVector<float> left(logits), gates;
+  for (int64_t slot = 0; slot < router.getK(); ++slot) {
+    int64_t best = selectLargest(left, 1).front();
+    float largest = left[best], sum = 0.0f;
+    for (auto [logit, rest] : llvm::zip_equal(logits, left)) {
+      float magnitude = std::fabs(logit) > largest || std::isnan(logit) ? std::fabs(logit) : largest;
+      if (!((largest - logit) / magnitude > bound))
+        sum += std::exp(rest - largest);
+    }
+    selected.push_back(best);
+    gates.push_back(1.0f / sum);
+    left[best] = -std::numeric_limits<float>::infinity();
+  }
+  return gates;
+}
+
 static void normalizeGates(RouterAttr router, MutableArrayRef<float> gates) {
   float sum = 0.0f, eps = router.getEps().convertToDouble(), scale = router.getScale().convertToDouble();
   for (float gate : gates)
@@ -77,25 +110,47 @@ LogicalResult reference::evaluateOp(RouteOp op, Values &values) {
     SmallVector<float> row;
     for (int64_t expert : llvm::seq(expertCount))
       row.push_back(logits.real({token, expert}));
-    SmallVector<float> scores = router.getOver() == Over::All ? computeScores(router.getScore(), row) : row;
-    SmallVector<float> choice = scores;
-    if (bias)
-      for (auto [expert, value] : llvm::enumerate(choice))
-        value += static_cast<float>(bias->real(expert));
-    if (router.getSelect() == Select::GroupLimited)
-      limitGroups(router, choice);
-
-    SmallVector<int64_t> selected = selectLargest(choice, router.getK());
+    SmallVector<int64_t> selected;
     SmallVector<float> chosen;
-    for (int64_t expert : selected)
-      chosen.push_back(mix ? mix->real({token, expert}) : scores[expert]);
-    if (router.getOver() == Over::Selected)
-      chosen = computeScores(router.getScore(), chosen);
+    if (router.getSelect() == Select::SparseMixer) {
+      chosen = mixSparsely(router, row, selected);
+    } else {
+      SmallVector<float> scores = router.getOver() == Over::All ? computeScores(router.getScore(), row) : row;
+      SmallVector<float> choice = scores;
+      if (bias)
+        for (auto [expert, value] : llvm::enumerate(choice))
+          value += static_cast<float>(bias->real(expert));
+      if (router.getSelect() == Select::GroupLimited)
+        limitGroups(router, choice);
+      selected = selectLargest(choice, router.getK());
+      if (router.leavesSlots())
+        leaveSlots(router, choice, selected);
+      for (int64_t expert : selected)
+        chosen.push_back(expert < 0 ? 0.0f : mix ? mix->real({token, expert}) : scores[expert]);
+      if (router.getOver() == Over::Selected)
+        chosen = computeScores(router.getScore(), chosen);
+    }
     normalizeGates(router, chosen);
     for (int64_t slot : llvm::seq(router.getK())) {
       experts.setInteger({token, slot}, selected[slot]);
-      gates.setReal({token, slot}, chosen[slot]);
+      gates.setReal({token, slot}, selected[slot] < 0 ? 0.0f : chosen[slot]);
     }
+  }
+  return success();
+}
+
+LogicalResult reference::evaluateOp(LimitCapacityOp op, Values &values) {
+  const HostTensor &experts = values[op.getExperts()];
+  HostTensor &kept = values.addResult(experts.getShape());
+  for (int64_t batch : llvm::seq(experts.getDim(0))) {
+    SmallVector<uint64_t> counts(op.getExpertCount());
+    for (int64_t slot : llvm::seq(experts.getDim(2)))
+      for (int64_t token : llvm::seq(experts.getDim(1))) {
+        int64_t expert = experts.integer({batch, token, slot});
+        bool isExpert = expert >= 0 && expert < static_cast<int64_t>(op.getExpertCount());
+        bool isDropped = isExpert && counts[expert]++ >= op.getCapacity();
+        kept.setInteger({batch, token, slot}, isDropped ? -1 : expert);
+      }
   }
   return success();
 }

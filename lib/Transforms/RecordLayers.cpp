@@ -21,11 +21,8 @@ constexpr StringLiteral kLayer = "moe.layer";
 
 /// The router that chose the experts of `layer`, in words.
 std::string routerText(moe::ExpertsOp layer) {
-  Value experts = layer.getExperts();
-  while (auto cast = experts.getDefiningOp<tensor::CastOp>())
-    experts = cast.getSource();
-  auto route = experts.getDefiningOp<moe::RouteOp>();
-  return route ? moe::describeRouter(route.getRouter()) : "plain operators";
+  std::string router = moe::describeChoice(layer.getExperts());
+  return router.empty() ? "plain operators" : router;
 }
 
 DictionaryAttr describe(Builder &builder, moe::ExpertsOp layer, size_t index) {

@@ -226,6 +226,67 @@ INSTANTIATE_TEST_SUITE_P(
                             "dropped = zero",
                   .groups = 2, .kept = 1, .droppedZero = true}));
 
+struct BoundedCase {
+  const char *router;
+  std::vector<float> logits;
+  std::vector<int32_t> experts;
+  std::vector<float> gates;
+};
+
+class BoundedRoute : public MoeKernels, public testing::WithParamInterface<BoundedCase> {};
+
+TEST_P(BoundedRoute, LeavesSlotsWithoutExperts) {
+  const BoundedCase &c = GetParam();
+  auto text = llvm::formatv(R"(
+    func.func @f(%l: tensor<?x4xf32>) -> (tensor<?x3xi32>, tensor<?x3xf32>) {{
+      %e, %g = moe.route %l router(<{0}, k = 3>) : tensor<?x4xf32> -> tensor<?x3xi32>, tensor<?x3xf32>
+      return %e, %g : tensor<?x3xi32>, tensor<?x3xf32>
+    })", c.router).str();
+  CompiledKernel kernel(*context, text, avx2);
+  ASSERT_TRUE(kernel.isValid());
+  int64_t tokens = c.logits.size() / 4;
+  std::vector<Buffer> buffers = {Buffer::of({tokens, 4}, c.logits), Buffer::filled<int32_t>({tokens, 3}, -7),
+                                 Buffer::filled<float>({tokens, 3}, 9.0f)};
+  EXPECT_EQ(kernel.runAll(buffers), 0);
+  EXPECT_EQ(buffers[1].as<int32_t>(), c.experts);
+  expectNear(buffers[2].as<float>(), c.gates);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Routers, BoundedRoute,
+    testing::Values(
+        BoundedCase{"score = identity, over = all, select = top_p, bound = 0.5",
+                    {0.125f, 0.5f, 0.25f, 0.125f, 0.25f, 0.25f, 0.25f, 0.25f},
+                    {1, -1, -1, 0, 1, -1},
+                    {0.5f, 0, 0, 0.25f, 0.25f, 0}},
+        BoundedCase{"score = identity, over = all, select = top_p, bound = 0.7, renormalize = sum_plus_eps, scale = 2.0",
+                    {0.1f, 0.5f, 0.3f, 0.1f},
+                    {1, 2, -1},
+                    {1.25f, 0.75f, 0}},
+        BoundedCase{"score = relu, over = all, select = threshold, renormalize = sum_plus_eps",
+                    {-1, 2, 0, 3, -1, -2, 0, -4},
+                    {3, 1, -1, -1, -1, -1},
+                    {0.6f, 0.4f, 0, 0, 0, 0}},
+        BoundedCase{"score = softmax, over = all, select = sparse_mixer, bound = 0.1",
+                    {3, 4, 3.9f, -5, 0, 0, 0, 0},
+                    {1, 2, 0, 0, 1, 2},
+                    {1 / (1 + std::exp(-0.1f)), 1, 1, 0.25f, 1 / 3.0f, 0.5f}}));
+
+TEST_F(MoeKernels, LimitCapacityServesBatchesSlotBySlot) {
+  CompiledKernel kernel(*context, R"(
+    func.func @f(%e: tensor<?x?x2xi32>) -> tensor<?x?x2xi32> {
+      %k = moe.limit_capacity %e experts 3 capacity 2 : tensor<?x?x2xi32>
+      return %k : tensor<?x?x2xi32>
+    })", avx2);
+  ASSERT_TRUE(kernel.isValid());
+  std::vector<Buffer> buffers = {Buffer::of<int32_t>({2, 3, 2}, {0, 1, 1, 0, 1, 0, 2, 2, 2, -1, 7, 2}),
+                                 Buffer::filled<int32_t>({2, 3, 2}, -9)};
+  EXPECT_EQ(kernel.runAll(buffers, 1), 0);
+  EXPECT_EQ(buffers[1].as<int32_t>(), (std::vector<int32_t>{0, -1, 1, 0, 1, -1, 2, -1, 2, -1, 7, -1}));
+  std::vector<Buffer> empty = {Buffer::filled<int32_t>({2, 0, 2}, 0), Buffer::filled<int32_t>({2, 0, 2}, 0)};
+  EXPECT_EQ(kernel.runAll(empty), 0);
+}
+
 TEST_F(MoeKernels, RouteRanksNaNLast) {
   CompiledKernel kernel(*context, R"(
     func.func @f(%l: tensor<?x4xf32>) -> (tensor<?x3xi32>, tensor<?x3xf32>) {

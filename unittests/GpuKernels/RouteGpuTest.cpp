@@ -118,6 +118,26 @@ constexpr const char *deepSeek = "score = sigmoid, over = all;, select = group_l
                                  "group_score = top2_sum, renormalize = sum_plus_eps, eps = 1.0e-20, scale = 2.5";
 
 INSTANTIATE_TEST_SUITE_P(
+    Bounds, RouteGpu,
+    testing::Values(
+        RouteForm{"TopP", "f32", 8, 8,
+                  "score = softmax, over = all;, select = top_p, renormalize = sum_plus_eps, bound = 0.6"},
+        RouteForm{"TopPOfMany", "f32", 64, 40, "score = softmax, over = all;, select = top_p, bound = 0.95"},
+        RouteForm{"TopPMixed", "bf16", 60, 7, "score = sigmoid, over = all;, select = top_p, scale = 2.5, bound = 3.3",
+                  nullptr, "f32"},
+        RouteForm{"Relu", "f32", 64, 64,
+                  "score = relu, over = all;, select = threshold, renormalize = max_eps, eps = 1.0e-6"},
+        RouteForm{"Threshold", "f32", 128, 8, "score = sigmoid, over = all;, select = threshold, bound = 0.9", "f32"},
+        RouteForm{"ThresholdMixed", "f16", 24, 5, "score = softmax, over = all;, select = threshold, bound = 0.11",
+                  "f16", "f32"},
+        RouteForm{"PhiMoe", "f32", 16, 2, "score = softmax, over = all;, select = sparse_mixer, bound = 0.02"},
+        RouteForm{"SparseMixerOfMany", "bf16", 160, 33,
+                  "score = softmax, over = all;, select = sparse_mixer, bound = 0.4, scale = 2.0"},
+        RouteForm{"SparseMixerOfOne", "f32", 1, 1,
+                  "score = softmax, over = all;, select = sparse_mixer, renormalize = sum_plus_eps, bound = 0.0"}),
+    [](const auto &info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
     Forms, RouteGpu,
     testing::Values(
         RouteForm{"OneExpert", "f32", 1, 1, softmax}, RouteForm{"All", "f32", 7, 7, softmax},

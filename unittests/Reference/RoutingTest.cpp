@@ -93,6 +93,51 @@ TEST_F(RoutingTest, GroupScores) {
   EXPECT_THAT(ints(route((limited + "top2_sum").str(), 1, 4, {2.0, 2.0, 3.0, 1.0})[0]), ElementsAre(0));
 }
 
+TEST_F(RoutingTest, TopPTakesExpertsUntilTheirSumReachesTheBound) {
+  llvm::StringRef topP = "score = identity, over = all, select = top_p, bound = 0.5";
+  auto results = route(topP, 4, 4, {0.125, 0.5, 0.25, 0.125, 0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 1.0, 0.0});
+  ASSERT_EQ(results.size(), 2u) << message;
+  EXPECT_THAT(ints(results[0]), ElementsAre(1, -1, -1, -1, 0, 1, -1, -1, 2, -1, -1, -1));
+  EXPECT_THAT(reals(results[1]), near({0.5, 0, 0, 0, 0.25, 0.25, 0, 0, 1, 0, 0, 0}));
+  auto divided = route("score = identity, over = all, select = top_p, bound = 0.7, renormalize = sum_plus_eps", 3, 4,
+                       {0.1, 0.5, 0.3, 0.1});
+  EXPECT_THAT(ints(divided[0]), ElementsAre(1, 2, -1));
+  EXPECT_THAT(reals(divided[1]), near({0.625, 0.375, 0.0}));
+}
+
+TEST_F(RoutingTest, ThresholdLeavesOutWhatDoesNotExceedIt) {
+  auto results = route("score = relu, over = all, select = threshold", 3, 4, {-1, 2, 0, 3, 1, 2, 3, 4, -1, -2, -3, 0});
+  ASSERT_EQ(results.size(), 2u) << message;
+  EXPECT_THAT(ints(results[0]), ElementsAre(3, 1, -1, 3, 2, 1, -1, -1, -1));
+  EXPECT_THAT(reals(results[1]), ElementsAre(3, 2, 0, 4, 3, 2, 0, 0, 0));
+  auto nothing =
+      route("score = identity, over = all, select = threshold, bound = 5.0, renormalize = sum_plus_eps", 2, 2, {1, 2});
+  EXPECT_THAT(ints(nothing[0]), ElementsAre(-1, -1));
+  EXPECT_THAT(reals(nothing[1]), ElementsAre(0, 0));
+}
+
+TEST_F(RoutingTest, NanIsNeverLeftOut) {
+  auto results = route("score = identity, over = all, select = threshold, bound = 5.0", 3, 3, {nan, 6, 1});
+  ASSERT_EQ(results.size(), 2u) << message;
+  EXPECT_THAT(ints(results[0]), ElementsAre(1, -1, 0));
+  EXPECT_TRUE(std::isnan(results[1].real(2)));
+}
+
+TEST_F(RoutingTest, SparseMixerLeavesOutWhatIsFarFromTheLargest) {
+  // First 4 with 3.9 near it, then 3.9 alone: 3 is farther than a tenth of the magnitude.
+  auto results = route("score = softmax, over = all, select = sparse_mixer, bound = 0.1", 2, 4, {3, 4, 3.9, -5});
+  ASSERT_EQ(results.size(), 2u) << message;
+  EXPECT_THAT(ints(results[0]), ElementsAre(1, 2));
+  EXPECT_THAT(reals(results[1]), near({1 / (1 + std::exp(-0.1)), 1.0}));
+  // Of zeros the quotient is not a number, and all are near.
+  auto zeros = route("score = softmax, over = all, select = sparse_mixer, bound = 0.1", 2, 4, {0, 0, 0, 0});
+  EXPECT_THAT(ints(zeros[0]), ElementsAre(0, 1));
+  EXPECT_THAT(reals(zeros[1]), near({1.0 / 4, 1.0 / 3}));
+  // Negative ones are compared by their own magnitude.
+  auto negative = route("score = softmax, over = all, select = sparse_mixer, bound = 0.5", 1, 3, {-1, -2, -4});
+  EXPECT_THAT(reals(negative[1]), near({1 / (1 + std::exp(-1.0))}));
+}
+
 TEST_F(RoutingTest, MixSuppliesTheGates) {
   auto results =
       run(R"(func.func @main(%l: tensor<1x3xf32>, %m: tensor<1x3xf32>) -> (tensor<1x2xi32>, tensor<1x2xf32>) {
@@ -110,6 +155,34 @@ TEST_F(RoutingTest, NoTokens) {
   auto results = route("score = softmax, over = all", 2, 3, {});
   ASSERT_EQ(results.size(), 2u) << message;
   EXPECT_THAT(results[0].getShape(), ElementsAre(0, 2));
+}
+
+class LimitCapacityTest : public ReferenceTest {
+protected:
+  llvm::SmallVector<HostTensor> limit(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<double> experts) {
+    std::string type = "tensor<?x?x" + std::to_string(shape.back()) + "xi32>";
+    return run("func.func @main(%e: " + type + ") -> " + type +
+                   " {\n %k = moe.limit_capacity %e experts 3 capacity 2 : " + type + "\n return %k : " + type + "\n}",
+               {integers(32, shape, experts)});
+  }
+};
+
+TEST_F(LimitCapacityTest, CountsEachBatchByItself) {
+  auto results = limit({2, 4, 1}, {0, 0, 0, 1, 0, -1, 0, 0});
+  ASSERT_EQ(results.size(), 1u) << message;
+  EXPECT_THAT(ints(results[0]), ElementsAre(0, 0, -1, 1, 0, -1, 0, -1));
+}
+
+TEST_F(LimitCapacityTest, ServesSlotAfterSlot) {
+  // The second expert of the first token waits for the first ones of all tokens.
+  auto results = limit({1, 3, 2}, {0, 1, 1, 0, 1, 0});
+  ASSERT_EQ(results.size(), 1u) << message;
+  EXPECT_THAT(ints(results[0]), ElementsAre(0, -1, 1, 0, 1, -1));
+}
+
+TEST_F(LimitCapacityTest, LeavesWhatNamesNoExpert) {
+  EXPECT_THAT(ints(limit({1, 4, 1}, {3, 3, 3, -2})[0]), ElementsAre(3, 3, 3, -2));
+  EXPECT_THAT(ints(limit({1, 0, 2}, {})[0]), IsEmpty());
 }
 
 class GroupTest : public ReferenceTest {

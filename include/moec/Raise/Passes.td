@@ -109,8 +109,9 @@ def RaiseLookups : Raise_Pass<"moe-raise-lookups"> {
 def RaiseRouters : Raise_Pass<"moe-raise-routers"> {
   let summary = "turns the scoring and selection in front of moe.experts into moe.route";
   let description = [{
-    Experts and gates of a `moe.experts` that come from one `TopK` become the results of one `moe.route` on the logits.
-    A router that is not understood stays as plain nodes and gets a remark.
+    Experts and gates of a `moe.experts` that come from one selection (`TopK`, `ArgMax`, one expert after the other)
+    become the results of one `moe.route` on the logits, also in front of a `moe.limit_capacity`. A router that is not
+    understood stays as plain nodes and gets a remark.
     ```mlir
     %p = onnx.node "Softmax"(%l); %v, %i = onnx.node "TopK"(%p, %k); %y = moe.experts %x routed(%i, %v) …
     // becomes

@@ -25,6 +25,7 @@ void moec::registerGpuKernels(DialectRegistry &registry) {
     attachCombineGpuKernel(context);
     attachGroupGpuKernel(context);
     attachGroupedMatmulGpuKernel(context);
+    attachLimitCapacityGpuKernel(context);
     attachRouteGpuKernel(context);
   });
   registry.addExtension(+[](MLIRContext *context, nn::NnDialect *) {

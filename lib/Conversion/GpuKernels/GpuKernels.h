@@ -12,6 +12,7 @@ namespace moec {
 void attachCombineGpuKernel(mlir::MLIRContext *context);
 void attachGroupGpuKernel(mlir::MLIRContext *context);
 void attachGroupedMatmulGpuKernel(mlir::MLIRContext *context);
+void attachLimitCapacityGpuKernel(mlir::MLIRContext *context);
 void attachLinalgGpuKernels(mlir::MLIRContext *context);
 void attachNnAttentionGpuKernel(mlir::MLIRContext *context);
 void attachNnCopyGpuKernels(mlir::MLIRContext *context);

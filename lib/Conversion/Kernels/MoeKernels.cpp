@@ -20,6 +20,7 @@ void moec::registerMoeKernels(DialectRegistry &registry) {
     context->loadDialect<arith::ArithDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
                          vector::VectorDialect>();
     attachRouteKernel(context);
+    attachLimitCapacityKernel(context);
     attachGroupKernel(context);
     attachGroupedMatmulKernel(context);
     attachCombineKernel(context);

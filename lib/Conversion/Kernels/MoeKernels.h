@@ -9,6 +9,7 @@ class MLIRContext;
 namespace moec {
 
 void attachRouteKernel(mlir::MLIRContext *context);
+void attachLimitCapacityKernel(mlir::MLIRContext *context);
 void attachGroupKernel(mlir::MLIRContext *context);
 void attachGroupedMatmulKernel(mlir::MLIRContext *context);
 void attachCombineKernel(mlir::MLIRContext *context);

@@ -1,7 +1,8 @@
 //===- MoeRouteKernel.cpp - moe.route as a kernel ---------------------------===//
 //
 // One task routes one token: scores, choice values, selection by insertion into a sorted list of k, gates. The scores
-// and choice values of the token live in the worker's scratch memory.
+// and choice values of the token live in the worker's scratch memory. A sparse mixer selects slot by slot instead, from
+// choice values that are the logits left.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,17 +31,29 @@ struct TokenRouter {
   Value scores, choices, groupScores, groupKept;
   Value token;
 
+  void emitToken();
+
+private:
   void emitScores();
   void emitChoices();
   void emitGroupScores();
   void dropGroups();
   void selectExperts();
-  void emitGates();
-
-private:
+  void leaveSlots();
+  void gatherGates();
+  void mixSparsely();
+  void scaleGates();
   /// Whether `a` ranks before `b`: larger, or a number where b is NaN.
   Value ranksBefore(Value a, Value b);
   Value score(Value logit, Value largest, Value sum);
+  /// The best choice value that is left, and its expert.
+  std::pair<Value, Value> bestChoice();
+  /// Whether a slot has an expert.
+  Value isUsed(Value slot);
+  Value whereUsed(Value slot, Value gate) {
+    return router.leavesSlots() ? emit.select(isUsed(slot), gate, emit.real(0.0)) : gate;
+  }
+  Value bound() { return emit.real(router.getBound().convertToDouble()); }
   /// The largest of `count` values and the sum of exp(value − largest).
   std::pair<Value, Value> softmaxTerms(int64_t count, llvm::function_ref<Value(Value)> valueAt);
   Value compare(arith::CmpFPredicate predicate, Value a, Value b) { return emit.make<arith::CmpFOp>(predicate, a, b); }
@@ -51,8 +64,7 @@ private:
 
 Value TokenRouter::ranksBefore(Value a, Value b) {
   Value larger = compare(arith::CmpFPredicate::OGT, a, b);
-  Value onlyBIsNan =
-      emit.both(compare(arith::CmpFPredicate::ORD, a, a), compare(arith::CmpFPredicate::UNO, b, b));
+  Value onlyBIsNan = emit.both(compare(arith::CmpFPredicate::ORD, a, a), compare(arith::CmpFPredicate::UNO, b, b));
   return emit.either(larger, onlyBIsNan);
 }
 
@@ -60,6 +72,8 @@ Value TokenRouter::score(Value logit, Value largest, Value sum) {
   switch (router.getScore()) {
   case Score::Identity:
     return logit;
+  case Score::Relu:
+    return emit.make<arith::MaximumFOp>(logit, emit.real(0.0));
   case Score::Sigmoid: {
     Value exponential = emit.make<math::ExpOp>(emit.make<arith::NegFOp>(logit));
     return emit.make<arith::DivFOp>(emit.real(1.0), addReal(emit.real(1.0), exponential));
@@ -88,7 +102,7 @@ std::pair<Value, Value> TokenRouter::softmaxTerms(int64_t count, llvm::function_
 
 void TokenRouter::emitScores() {
   auto logitAt = [&](Value expert) { return emit.loadReal(logits, {token, expert}); };
-  if (router.getOver() == Over::Selected) {
+  if (router.getOver() == Over::Selected || router.getSelect() == Select::SparseMixer) {
     emit.loop(emit.index(0), emit.index(expertCount), 1,
               [&](Value expert) { emit.store(logitAt(expert), scores, expert); });
     return;
@@ -160,9 +174,7 @@ void TokenRouter::dropGroups() {
 
 void TokenRouter::selectExperts() {
   Value k = emit.index(router.getK()), last = emit.index(router.getK() - 1), one = emit.index(1);
-  auto chosen = [&](Value slot) {
-    return emit.load(choices, emit.toIndex(emit.load(experts, {token, slot})));
-  };
+  auto chosen = [&](Value slot) { return emit.load(choices, emit.toIndex(emit.load(experts, {token, slot}))); };
   emit.loop(emit.index(0), emit.index(expertCount), 1, [&](Value expert) {
     Value choice = emit.load(choices, expert);
     Value full = emit.make<arith::CmpIOp>(arith::CmpIPredicate::sge, expert, k);
@@ -199,39 +211,107 @@ void TokenRouter::selectExperts() {
   });
 }
 
-void TokenRouter::emitGates() {
+/// Slots stay unused unless their choice value, or the sum of those before, compares otherwise; NaN does not compare.
+void TokenRouter::leaveSlots() {
+  emit.loop(emit.index(0), emit.index(router.getK()), 1, emit.real(0.0), [&](Value slot, ValueRange carried) {
+    Value expert = emit.load(experts, {token, slot});
+    Value choice = emit.load(choices, emit.toIndex(expert)), sum = addReal(carried[0], choice);
+    Value isUsed = router.getSelect() == Select::TopP
+                       ? compare(arith::CmpFPredicate::ULT, emit.make<arith::SubFOp>(sum, choice), bound())
+                       : compare(arith::CmpFPredicate::UGT, choice, bound());
+    emit.store(emit.select(isUsed, expert, emit.integer(-1)), experts, {token, slot});
+    return SmallVector<Value>{sum};
+  });
+}
+
+Value TokenRouter::isUsed(Value slot) {
+  return emit.compare(arith::CmpIPredicate::sge, emit.load(experts, {token, slot}), emit.integer(0));
+}
+
+void TokenRouter::gatherGates() {
   Value zero = emit.index(0), k = emit.index(router.getK());
   auto selected = [&](Value slot) -> Value {
-    Value expert = emit.toIndex(emit.load(experts, {token, slot}));
+    Value id = emit.load(experts, {token, slot});
+    Value expert = emit.toIndex(router.leavesSlots() ? emit.max(id, emit.integer(0)) : id);
     return mix ? emit.loadReal(mix, {token, expert}) : emit.load(scores, expert);
   };
   bool scoreSelected = router.getOver() == Over::Selected && !mix;
   std::pair<Value, Value> terms;
   if (scoreSelected)
     terms = softmaxTerms(router.getK(), selected);
-  Value sum = emit.loop(zero, k, 1, emit.real(0.0), [&](Value slot, ValueRange carried) -> SmallVector<Value> {
+  emit.loop(zero, k, 1, [&](Value slot) {
     Value gate = selected(slot);
     if (scoreSelected)
       gate = score(gate, terms.first, terms.second);
-    emit.store(gate, gates, {token, slot});
-    return {addReal(carried[0], gate)};
-  })[0];
+    emit.store(whereUsed(slot, gate), gates, {token, slot});
+  });
+}
 
+std::pair<Value, Value> TokenRouter::bestChoice() {
+  Value zero = emit.index(0), initial[] = {emit.load(choices, zero), zero};
+  auto best = emit.loop(emit.index(1), emit.index(expertCount), 1, initial, [&](Value expert, ValueRange carried) {
+    Value choice = emit.load(choices, expert), isBetter = ranksBefore(choice, carried[0]);
+    return SmallVector<Value>{emit.select(isBetter, choice, carried[0]), emit.select(isBetter, expert, carried[1])};
+  });
+  return {best[0], best[1]};
+}
+
+void TokenRouter::mixSparsely() {
+  Value zero = emit.index(0), count = emit.index(expertCount);
+  emit.loop(zero, emit.index(router.getK()), 1, [&](Value slot) {
+    auto [top, best] = bestChoice();
+    Value sum = emit.loop(zero, count, 1, emit.real(0.0), [&, top = top](Value expert, ValueRange carried) {
+      Value logit = emit.load(scores, expert), magnitude = emit.make<math::AbsFOp>(logit);
+      Value distance =
+          emit.make<arith::DivFOp>(emit.make<arith::SubFOp>(top, logit), emit.make<arith::MaximumFOp>(magnitude, top));
+      Value isFar = compare(arith::CmpFPredicate::OGT, distance, bound());
+      Value term = emit.make<math::ExpOp>(emit.make<arith::SubFOp>(emit.load(choices, expert), top));
+      return SmallVector<Value>{emit.select(isFar, carried[0], addReal(carried[0], term))};
+    })[0];
+    emit.store(emit.toI32(best), experts, {token, slot});
+    emit.store(emit.make<arith::DivFOp>(emit.real(1.0), sum), gates, {token, slot});
+    emit.store(emit.real(-std::numeric_limits<double>::infinity()), choices, best);
+  });
+}
+
+void TokenRouter::scaleGates() {
+  Value zero = emit.index(0), k = emit.index(router.getK());
   double scale = router.getScale().convertToDouble();
   bool renormalize = router.getRenormalize() != Renormalize::None;
   if (!renormalize && scale == 1.0)
     return;
+  Value sum = emit.loop(zero, k, 1, emit.real(0.0), [&](Value slot, ValueRange carried) -> SmallVector<Value> {
+    return {addReal(carried[0], emit.load(gates, {token, slot}))};
+  })[0];
   Value eps = emit.real(router.getEps().convertToDouble());
-  Value divisor = router.getRenormalize() == Renormalize::MaxEps ? emit.make<arith::MaximumFOp>(sum, eps)
-                                                                 : addReal(sum, eps);
+  Value divisor =
+      router.getRenormalize() == Renormalize::MaxEps ? emit.make<arith::MaximumFOp>(sum, eps) : addReal(sum, eps);
   emit.loop(zero, k, 1, [&](Value slot) {
     Value gate = emit.load(gates, {token, slot});
     if (renormalize)
-      gate = emit.make<arith::DivFOp>(gate, divisor);
+      gate = whereUsed(slot, emit.make<arith::DivFOp>(gate, divisor));
     if (scale != 1.0)
       gate = emit.make<arith::MulFOp>(gate, emit.real(scale));
     emit.store(gate, gates, {token, slot});
   });
+}
+
+void TokenRouter::emitToken() {
+  emitScores();
+  emitChoices();
+  if (router.getSelect() == Select::SparseMixer) {
+    mixSparsely();
+  } else {
+    if (router.getSelect() == Select::GroupLimited) {
+      emitGroupScores();
+      dropGroups();
+    }
+    selectExperts();
+    if (router.leavesSlots())
+      leaveSlots();
+    gatherGates();
+  }
+  scaleGates();
 }
 
 namespace {
@@ -281,14 +361,7 @@ struct RouteKernel : step::KernelOpInterface::ExternalModel<RouteKernel, RouteOp
 
     emit.loop(begin, end, 1, [&](Value index) {
       token.token = index;
-      token.emitScores();
-      token.emitChoices();
-      if (token.router.getSelect() == Select::GroupLimited) {
-        token.emitGroupScores();
-        token.dropGroups();
-      }
-      token.selectExperts();
-      token.emitGates();
+      token.emitToken();
     });
     return success();
   }

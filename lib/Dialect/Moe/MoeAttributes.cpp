@@ -29,9 +29,30 @@ void MoeDialect::registerAttributes() {
       >();
 }
 
-LogicalResult RouterAttr::verify(function_ref<InFlightDiagnostic()> emitError, Score, Over, int64_t k, Select select,
-                                 int64_t groups, int64_t keptGroups, GroupScore, Dropped, Renormalize, APFloat eps,
-                                 APFloat scale) {
+/// What goes with a selection that has a bound.
+static LogicalResult verifyBound(function_ref<InFlightDiagnostic()> emitError, Score score, Over over, Select select,
+                                 const APFloat &bound) {
+  if (select == Select::TopK || select == Select::GroupLimited)
+    return bound.isPosZero()
+               ? success()
+               : LogicalResult(emitError() << "router: expected no bound for " << stringifySelect(select));
+  if (over != Over::All)
+    return emitError() << "router: expected scores over all for " << stringifySelect(select);
+  if (select == Select::SparseMixer && score != Score::Softmax)
+    return emitError() << "router: expected softmax for sparse_mixer, found " << stringifyScore(score);
+  bool mayBeZero = select != Select::TopP, mayBeNegative = select == Select::Threshold;
+  if (!bound.isFinite() || (bound.isZero() && !mayBeZero) || (bound.isNegative() && !mayBeNegative))
+    return emitError() << "router: expected a bound that is "
+                       << (mayBeNegative ? "finite"
+                           : mayBeZero   ? "not negative"
+                                         : "positive")
+                       << " for " << stringifySelect(select);
+  return success();
+}
+
+LogicalResult RouterAttr::verify(function_ref<InFlightDiagnostic()> emitError, Score score, Over over, int64_t k,
+                                 Select select, int64_t groups, int64_t keptGroups, GroupScore, Dropped, Renormalize,
+                                 APFloat eps, APFloat scale, APFloat bound) {
   if (k < 1)
     return emitError() << "router: expected k >= 1, found " << k;
   if (groups < 1 || keptGroups < 1 || keptGroups > groups)
@@ -43,7 +64,7 @@ LogicalResult RouterAttr::verify(function_ref<InFlightDiagnostic()> emitError, S
     return emitError() << "router: expected eps to be finite and not negative";
   if (!scale.isFinite())
     return emitError() << "router: expected scale to be finite";
-  return success();
+  return verifyBound(emitError, score, over, select, bound);
 }
 
 LogicalResult QuantizationAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t bits, int64_t block) {

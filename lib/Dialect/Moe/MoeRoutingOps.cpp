@@ -47,6 +47,10 @@ LogicalResult RouteOp::verify() {
   }
   if (failed(verifyGroups(*this, expertCount)))
     return failure();
+  if ((getBias() && (router.getSelect() == Select::TopP || router.getSelect() == Select::SparseMixer)) ||
+      (getMix() && router.getSelect() == Select::SparseMixer))
+    return emitBreach(*this, "C6") << "expected no " << (getBias() ? "bias" : "mix") << " for "
+                                   << stringifySelect(router.getSelect());
   return failure(failed(c5.shape("experts", getExperts(), {tokens, router.getK()})) ||
                  failed(c5.i32Elements("experts", getExperts())) ||
                  failed(c5.shape("gates", getGates(), {tokens, router.getK()})) ||
@@ -56,6 +60,26 @@ LogicalResult RouteOp::verify() {
 LogicalResult RouteOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
   for (Value result : getResults())
     shapes.push_back({extentFrom(builder, result, 0, getLogits(), 0), builder.getIndexAttr(getRouter().getK())});
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// LimitCapacityOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult LimitCapacityOp::verify() {
+  ShapeChecks c1(*this, "C1");
+  if (failed(c1.rank("experts", getExperts(), 3)) || failed(c1.i32Elements("experts", getExperts())))
+    return failure();
+  if (getExpertCount() < 1)
+    return emitBreach(*this, "C2") << "expected at least one expert, found " << getExpertCount();
+  if (getCapacity() < 1)
+    return emitBreach(*this, "C2") << "expected a capacity of at least 1, found " << getCapacity();
+  return success();
+}
+
+LogicalResult LimitCapacityOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  shapes.push_back(tensor::getMixedSizes(builder, getLoc(), getExperts()));
   return success();
 }
 

@@ -1,4 +1,4 @@
-// What the verifiers of routers, moe.route and moe.group say.
+// What the verifiers of routers, moe.route, moe.limit_capacity and moe.group say.
 // RUN: moe-opt %s --verify-diagnostics --split-input-file
 
 // expected-error @+1 {{router: expected k >= 1, found 0}}
@@ -15,6 +15,27 @@ func.func private @f() attributes {r = #moe.router<score = softmax, over = all, 
 // -----
 // expected-error @+1 {{router: expected scale to be finite}}
 func.func private @f() attributes {r = #moe.router<score = softmax, over = all, k = 1, scale = 0x7FF0000000000000>}
+// -----
+// expected-error @+1 {{router: expected no bound for top_k}}
+func.func private @f() attributes {r = #moe.router<score = softmax, over = all, k = 1, bound = 0.5>}
+// -----
+// expected-error @+1 {{router: expected scores over all for top_p}}
+func.func private @f() attributes {r = #moe.router<score = softmax, over = selected, k = 1, select = top_p, bound = 0.5>}
+// -----
+// expected-error @+1 {{router: expected a bound that is positive for top_p}}
+func.func private @f() attributes {r = #moe.router<score = softmax, over = all, k = 1, select = top_p>}
+// -----
+// expected-error @+1 {{router: expected a bound that is finite for threshold}}
+func.func private @f() attributes {r = #moe.router<score = relu, over = all, k = 1, select = threshold, bound = 0x7FF0000000000000>}
+// -----
+// expected-error @+1 {{router: expected a bound that is not negative for sparse_mixer}}
+func.func private @f() attributes {r = #moe.router<score = softmax, over = all, k = 1, select = sparse_mixer, bound = -0.02>}
+// -----
+// expected-error @+1 {{router: expected softmax for sparse_mixer, found sigmoid}}
+func.func private @f() attributes {r = #moe.router<score = sigmoid, over = all, k = 1, select = sparse_mixer, bound = 0.02>}
+// -----
+// expected-error @+1 {{router: expected groups = 1 unless select is group_limited, found 2}}
+func.func private @f() attributes {r = #moe.router<score = softmax, over = all, k = 1, select = top_p, groups = 2, bound = 0.5>}
 // -----
 func.func @rank(%l: tensor<8xf32>) {
   // expected-error @+1 {{C1: expected logits of rank 2, found rank 1}}
@@ -91,6 +112,45 @@ func.func @result_shape(%l: tensor<4x8xf32>) {
 func.func @result_element(%l: tensor<4x8xf32>) {
   // expected-error @+1 {{C5: expected gates of element type 'f32', found 'f16'}}
   %e, %g = moe.route %l router(<score = softmax, over = all, k = 2>) : tensor<4x8xf32> -> tensor<4x2xi32>, tensor<4x2xf16>
+  return
+}
+// -----
+func.func @biased_sums(%l: tensor<?x8xf32>, %b: tensor<8xf32>) {
+  // expected-error @+1 {{C6: expected no bias for top_p}}
+  %e, %g = moe.route %l bias %b : tensor<8xf32> router(<score = softmax, over = all, k = 8, select = top_p, bound = 0.6>)
+    : tensor<?x8xf32> -> tensor<?x8xi32>, tensor<?x8xf32>
+  return
+}
+// -----
+func.func @mixed_mixer(%l: tensor<?x8xf32>, %m: tensor<?x8xf32>) {
+  // expected-error @+1 {{C6: expected no mix for sparse_mixer}}
+  %e, %g = moe.route %l mix %m : tensor<?x8xf32>
+    router(<score = softmax, over = all, k = 2, select = sparse_mixer, bound = 0.02>)
+    : tensor<?x8xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+// -----
+func.func @limited_rank(%e: tensor<?x2xi32>) {
+  // expected-error @+1 {{C1: expected experts of rank 3, found rank 2}}
+  %k = moe.limit_capacity %e experts 8 capacity 2 : tensor<?x2xi32>
+  return
+}
+// -----
+func.func @limited_element(%e: tensor<1x?x2xi64>) {
+  // expected-error @+1 {{C1: expected experts of element type 'i32', found 'i64'}}
+  %k = moe.limit_capacity %e experts 8 capacity 2 : tensor<1x?x2xi64>
+  return
+}
+// -----
+func.func @limited_nothing(%e: tensor<1x?x2xi32>) {
+  // expected-error @+1 {{C2: expected at least one expert, found 0}}
+  %k = moe.limit_capacity %e experts 0 capacity 2 : tensor<1x?x2xi32>
+  return
+}
+// -----
+func.func @no_capacity(%e: tensor<1x?x2xi32>) {
+  // expected-error @+1 {{C2: expected a capacity of at least 1, found 0}}
+  %k = moe.limit_capacity %e experts 8 capacity 0 : tensor<1x?x2xi32>
   return
 }
 // -----

@@ -53,6 +53,23 @@ func.func @pieces(%l: tensor<?x8xf32>, %bias: tensor<8xf32>, %x: tensor<?x32xf32
   return %y : tensor<?x32xf32>
 }
 
+// CHECK-LABEL: func @bounded
+func.func @bounded(%l: tensor<?x8xf32>) -> tensor<1x?x2xi32> {
+  // CHECK: router(<score = softmax, over = all, k = 8, select = top_p, renormalize = sum_plus_eps, bound = 6.000000e-01>)
+  %e, %g = moe.route %l router(<score = softmax, over = all, k = 8, select = top_p, renormalize = sum_plus_eps, bound = 0.6>)
+    : tensor<?x8xf32> -> tensor<?x8xi32>, tensor<?x8xf32>
+  // CHECK: router(<score = relu, over = all, k = 8, select = threshold>)
+  %e1, %g1 = moe.route %l router(<score = relu, over = all, k = 8, select = threshold>)
+    : tensor<?x8xf32> -> tensor<?x8xi32>, tensor<?x8xf32>
+  // CHECK: router(<score = softmax, over = all, k = 2, select = sparse_mixer, bound = 2.000000e-02>)
+  %e2, %g2 = moe.route %l router(<score = softmax, over = all, k = 2, select = sparse_mixer, bound = 0.02>)
+    : tensor<?x8xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
+  %one = tensor.expand_shape %e2 [[0, 1], [2]] output_shape [1, 5, 2] : tensor<?x2xi32> into tensor<1x?x2xi32>
+  // CHECK: moe.limit_capacity %{{.*}} experts 8 capacity 24 : tensor<1x?x2xi32>
+  %kept = moe.limit_capacity %one experts 8 capacity 24 : tensor<1x?x2xi32>
+  return %kept : tensor<1x?x2xi32>
+}
+
 // CHECK-LABEL: func @table
 func.func @table(%t: tensor<256x32xf32>, %i: tensor<?xi32>, %g: tensor<?x4xf32>) -> tensor<?x32xf32> {
   // CHECK: moe.combine %{{.*}} inverse %{{.*}} gates %{{.*}} slots 4 : (tensor<256x32xf32>,

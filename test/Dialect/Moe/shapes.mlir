@@ -14,6 +14,17 @@ func.func @route(%l: tensor<?x8xf32>) -> (index, index) {
   return %0, %1 : index, index
 }
 // -----
+// CHECK-LABEL: func @limited
+// CHECK-SAME: (%[[E:.*]]: tensor<?x?x2xi32>)
+// CHECK: %[[T:.*]] = tensor.dim %[[E]], %c1
+// CHECK: return %[[T]]
+func.func @limited(%e: tensor<?x?x2xi32>) -> index {
+  %c1 = arith.constant 1 : index
+  %k = moe.limit_capacity %e experts 8 capacity 3 : tensor<?x?x2xi32>
+  %0 = tensor.dim %k, %c1 : tensor<?x?x2xi32>
+  return %0 : index
+}
+// -----
 // CHECK-LABEL: func @pieces
 // CHECK-SAME: (%[[E:.*]]: tensor<?x2xi32>,
 // CHECK: %[[T:.*]] = tensor.dim %[[E]], %c0

@@ -37,10 +37,27 @@ def router(case, experts):
     return ", ".join(f"{key} = {value}" for key, value in {"k": k, **fields}.items()), k, fields
 
 
-def route(case):
+def bounded_router(case, experts):
+    """The same for selections that have a bound."""
+    select = case.choose("top_p", "threshold", "sparse_mixer")
+    bound = {"top_p": case.choose("0.6", "0.93"), "threshold": case.choose("0.0", "0.11", "-0.3"),
+             "sparse_mixer": case.choose("0.02", "0.4", "0.0")}[select]
+    score = "softmax" if select == "sparse_mixer" else case.choose("softmax", "sigmoid", "relu")
+    k = int(case.rng.integers(1, experts + 1))
+    fields = {"score": score, "over": "all", "select": select, "bound": bound, "eps": "1.0e-6",
+              "renormalize": case.choose("none", "sum_plus_eps", "max_eps"), "scale": case.choose("1.0", "2.5")}
+    return ", ".join(f"{key} = {value}" for key, value in {"k": k, **fields}.items()), k, fields
+
+
+def bounded_route(case):
+    route(case, bounded_router)
+
+
+def route(case, choose_router=router):
     tokens, experts = case.extent(0, 1, 2, 7, 33), case.extent(1, 2, 4, 8, 16, 60, 128)
     element, t = float_type(case), case.choose("t", "")
-    text, k, fields = router(case, experts)
+    text, k, fields = choose_router(case, experts)
+    select = fields.get("select")
     logits = case.normal(tokens, experts)
     if case.extent(0, 1):
         logits = np.round(logits)
@@ -48,16 +65,26 @@ def route(case):
         logits[case.rng.random(logits.shape) < 0.1] = case.choose(np.nan, -np.inf)
     l = case.input("l", logits, element, [t, ""])
     operands = ""
-    if case.extent(0, 1):
+    if select not in ("top_p", "sparse_mixer") and case.extent(0, 1):
         b = case.choose(case.input, case.weight)("b", case.normal(experts), "f32")
         operands += f"bias %b : {b} "
-    if fields["over"] == "all" and case.extent(0, 1):
+    if fields["over"] == "all" and select != "sparse_mixer" and case.extent(0, 1):
         m = case.input("m", case.normal(tokens, experts) ** 2 + 0.1, "f32", [t, ""])
         operands += f"mix %m : {m} "
     chosen, gates = (case.type([tokens, k], e, [t, ""]) for e in ("i32", "f32"))
     case.body += f"  %e, %g = moe.route %l {operands}router(<{text}>) : {l} -> {chosen}, {gates}\n"
     case.result("e", chosen, "i32")
     case.result("g", gates, "f32")
+
+
+def limit_capacity(case):
+    batches, tokens, slots = case.extent(0, 1, 3), case.extent(0, 1, 7, 33, 200), case.extent(1, 1, 2, 5)
+    experts, capacity = case.extent(1, 2, 8, 33), case.extent(1, 2, 9, 100)
+    symbols = case.choose(["b", "t", ""], ["", "t", ""], ["", "", ""])
+    chosen = case.rng.integers(-2, experts + 2, (batches, tokens, slots))
+    e = case.input("e", chosen, "i32", symbols)
+    case.body += f"  %r = moe.limit_capacity %e experts {experts} capacity {capacity} : {e}\n"
+    case.result("r", e, "i32")
 
 
 def group(case):
@@ -205,4 +232,4 @@ def dequantize(case):
     case.result("r", kind, kind[:-1].rsplit("x", 1)[1])
 
 
-OPS = [route, group, experts, grouped_matmul, combine, dequantize]
+OPS = [route, group, experts, grouped_matmul, combine, dequantize, bounded_route, limit_capacity]

@@ -26,11 +26,13 @@ class Moe_RealOr<string value> : Moe_Real {
 
 def Moe_Score : Moe_Enum<"Score", "what turns a logit into a score", [
   I32EnumAttrCase<"Softmax", 0, "softmax">, I32EnumAttrCase<"Sigmoid", 1, "sigmoid">,
-  I32EnumAttrCase<"Identity", 2, "identity">]>;
+  I32EnumAttrCase<"Identity", 2, "identity">, I32EnumAttrCase<"Relu", 3, "relu">]>;
 def Moe_Over : Moe_Enum<"Over", "which experts the score function sees", [
   I32EnumAttrCase<"All", 0, "all">, I32EnumAttrCase<"Selected", 1, "selected">]>;
 def Moe_Select : Moe_Enum<"Select", "how experts are chosen", [
-  I32EnumAttrCase<"TopK", 0, "top_k">, I32EnumAttrCase<"GroupLimited", 1, "group_limited">]>;
+  I32EnumAttrCase<"TopK", 0, "top_k">, I32EnumAttrCase<"GroupLimited", 1, "group_limited">,
+  I32EnumAttrCase<"TopP", 2, "top_p">, I32EnumAttrCase<"Threshold", 3, "threshold">,
+  I32EnumAttrCase<"SparseMixer", 4, "sparse_mixer">]>;
 def Moe_GroupScore : Moe_Enum<"GroupScore", "the score of a group of experts", [
   I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Top2Sum", 1, "top2_sum">]>;
 def Moe_Dropped : Moe_Enum<"Dropped", "the choice value of experts in groups that are not kept", [
@@ -58,9 +60,19 @@ def Moe_RouterAttr : Moe_Attr<"Router", "router"> {
     With l the logits of a token: p = score(l) over all experts, or l itself where `over` is `selected`.
     c = p + bias. `top_k` takes the `k` largest c; ties go to the lowest index and NaN ranks last. `group_limited` first
     gives each of `groups` equal runs of experts a score (its largest c, or the sum of its two largest), keeps
-    `kept_groups` of them and replaces c of the others by −inf or 0. The gates are p of the selected experts (or of the
-    `mix` operand if given), score(l) over the selected where `over` is `selected`; then divided by (sum + eps) or by
-    max(sum, eps) if renormalised, then multiplied by `scale`. Slots are ordered by descending c.
+    `kept_groups` of them and replaces c of the others by −inf or 0. `top_p` and `threshold` take the k largest c too,
+    c_0 >= c_1 …, and leave slot j unused: `top_p` where (c_0 + … + c_j) − c_j >= `bound`, so that those before it reach
+    the bound, and `threshold` where c_j <= `bound`. NaN is never left out. The gates are p of the selected experts (or
+    of the `mix` operand if given), score(l) over the selected where `over` is `selected`; then divided by (sum + eps)
+    or by max(sum, eps) if renormalised, then multiplied by `scale`. Unused slots have expert −1 and gate 0, and add
+    nothing to the sum. Slots are ordered by descending c.
+
+    `sparse_mixer` fills slot after slot: with m the largest logit that is left, the expert is the one that has it, and
+    its gate is its part in a softmax over those left without the experts whose (m − l) / max(|l|, m) > `bound`. Then
+    its logit becomes −inf. These gates are renormalised and scaled like all.
+
+    What has no meaning is no router: `bound` belongs to the last three selections, and is positive for `top_p`, whose
+    sums need a score, and not negative for `sparse_mixer`, which is a `softmax`. All three see all experts.
   }];
   let parameters = (ins "Score":$score, "Over":$over, "int64_t":$k,
     DefaultValuedParameter<"Select", "Select::TopK">:$select, DefaultValuedParameter<"int64_t", "1">:$groups,
@@ -69,9 +81,14 @@ def Moe_RouterAttr : Moe_Attr<"Router", "router"> {
     DefaultValuedParameter<"Dropped", "Dropped::NegInf">:$dropped,
     DefaultValuedParameter<"Renormalize", "Renormalize::None">:$renormalize,
     Moe_RealOr<"::llvm::APFloat(0.0)">:$eps,
-    Moe_RealOr<"::llvm::APFloat(1.0)">:$scale);
+    Moe_RealOr<"::llvm::APFloat(1.0)">:$scale,
+    Moe_RealOr<"::llvm::APFloat(0.0)">:$bound);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Whether a token may have slots without an expert.
+    bool leavesSlots() const { return getSelect() == Select::TopP || getSelect() == Select::Threshold; }
+  }];
 }
 
 def Moe_ActivationAttr : Moe_Attr<"Activation", "activation"> {

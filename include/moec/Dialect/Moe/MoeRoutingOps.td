@@ -19,6 +19,8 @@ def Moe_RouteOp : Moe_Op<"route", [Pure, AttrSizedOperandSegments,
     - C4: groups divides E; k experts fit into the kept groups; top2_sum has groups of at least 2. (The router itself
       requires kept_groups <= groups, and both 1 unless select is group_limited.)
     - C5: results are tensor<TxKxi32> and tensor<TxKxf32>.
+    - C6: there is no bias where select is top_p, whose sums are of scores, and neither bias nor mix where it is
+      sparse_mixer.
     ```mlir
     %e, %g = moe.route %l router(<score = softmax, over = all, k = 2>)
         : tensor<?x8xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
@@ -31,6 +33,25 @@ def Moe_RouteOp : Moe_Op<"route", [Pure, AttrSizedOperandSegments,
     $logits (`bias` $bias^ `:` type($bias))? (`mix` $mix^ `:` type($mix))? `router` `(` $router `)` attr-dict `:`
     type($logits) `->` type($experts) `,` type($gates)
   }];
+  let hasVerifier = 1;
+}
+
+def Moe_LimitCapacityOp : Moe_Op<"limit_capacity", [Pure, SameOperandsAndResultType,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "drops what is beyond the capacity of an expert";
+  let description = [{
+    `experts` `[B, T, K]`. Each of the B batches is counted by itself: first slot 0 of all its tokens in order, then
+    slot 1, and so on. The first `capacity` rows of an expert keep it, the others get -1. What names no expert stays as
+    it is.
+    - C1: experts is tensor<BxTxKxi32>.
+    - C2: `experts` E >= 1 and `capacity` >= 1.
+    ```mlir
+    %kept = moe.limit_capacity %e experts 8 capacity 24 : tensor<?x?x1xi32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$experts, I64Attr:$expert_count, I64Attr:$capacity);
+  let results = (outs AnyRankedTensor:$kept);
+  let assemblyFormat = "$experts `experts` $expert_count `capacity` $capacity attr-dict `:` type($experts)";
   let hasVerifier = 1;
 }
 
