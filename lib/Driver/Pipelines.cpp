@@ -86,10 +86,7 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
   // Before fusion, which would pull the operands of products in.
   addOptional(pm, options, createFormDenseMatmul());
   pm.addPass(createDecomposeExperts());
-  EncodeWeightsOptions encode;
-  // Processors multiply floats, GPUs convert in registers.
-  encode.keepQuantized = options.gpu != nullptr;
-  addOptional(pm, options, createEncodeWeights(encode));
+  addOptional(pm, options, createEncodeWeights());
   pm.addPass(createHoistWeightExpressions());
   // Only the host function from here on: folding inside a weight's expression would replace its ops by others.
   OpPassManager &host = pm.nest<func::FuncOp>();

@@ -59,8 +59,7 @@ private:
 };
 
 struct EncodeGroupedMatmul : OpRewritePattern<GroupedMatmulOp> {
-  EncodeGroupedMatmul(MLIRContext *context, bool keepQuantized)
-      : OpRewritePattern(context), keepQuantized(keepQuantized) {}
+  using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(GroupedMatmulOp op, PatternRewriter &rewriter) const override {
     if (op.isPacked())
@@ -77,7 +76,7 @@ struct EncodeGroupedMatmul : OpRewritePattern<GroupedMatmulOp> {
     ActivationAttr activation = op.getActivation();
     GateSplitter splitter(rewriter, loc, activation.getLayout());
     Value gate = op.getW(), linear;
-    std::optional<QuantizedFormat> format = keepQuantized ? findQuantizedFormat(gate) : std::nullopt;
+    std::optional<QuantizedFormat> format = findQuantizedFormat(gate);
     if (gated) {
       std::tie(gate, linear) = splitter.split(gate);
       activation = ActivationAttr::get(op.getContext(), activation.getKind(), GateLayout::Panels, activation.getAlpha(),
@@ -145,22 +144,18 @@ private:
     Value both = tensor::ConcatOp::create(rewriter, loc, /*dim=*/2, ValueRange{toPanels(gate), toPanels(linear)});
     return tensor::CollapseShapeOp::create(rewriter, loc, both, ArrayRef<ReassociationIndices>{{0}, {1, 2, 3}});
   }
-
-  bool keepQuantized;
 };
 
 struct EncodeWeights : moec::impl::EncodeWeightsBase<EncodeWeights> {
-  using EncodeWeightsBase::EncodeWeightsBase;
-
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    populateEncodeWeightsPatterns(patterns, keepQuantized);
+    populateEncodeWeightsPatterns(patterns);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };
 
 } // namespace
 
-void moec::populateEncodeWeightsPatterns(RewritePatternSet &patterns, bool keepQuantized) {
-  patterns.add<EncodeGroupedMatmul>(patterns.getContext(), keepQuantized);
+void moec::populateEncodeWeightsPatterns(RewritePatternSet &patterns) {
+  patterns.add<EncodeGroupedMatmul>(patterns.getContext());
 }

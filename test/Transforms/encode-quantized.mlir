@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-encode-weights=keep-quantized=true --split-input-file | FileCheck %s
+// RUN: moe-opt %s --moe-encode-weights --split-input-file | FileCheck %s
 
 // What is done to columns is done to values, scales and zero points; zero points become bytes.
 

@@ -12,8 +12,8 @@ namespace moec {
 void populateDecomposeExpertsPatterns(mlir::RewritePatternSet &patterns);
 /// A contraction with a weight of rank 2 -> moe.grouped_matmul with one group.
 void populateFormDenseMatmulPatterns(mlir::RewritePatternSet &patterns);
-/// The weight of a moe.grouped_matmul -> its stored form; integers stay integers if `keepQuantized`.
-void populateEncodeWeightsPatterns(mlir::RewritePatternSet &patterns, bool keepQuantized = false);
+/// The weight of a moe.grouped_matmul -> its stored form, in which integers stay integers.
+void populateEncodeWeightsPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace moec
 

@@ -82,7 +82,7 @@ def EncodeWeights : Pass<"moe-encode-weights"> {
     Every `moe.grouped_matmul` whose w is computed from weights alone gets it as panels (`moe.pack_panels`). With a gated
     activation the gate and the linear rows become alternating panels, the bias follows, and the layout becomes `panels`.
     Without this pass products run on the plain form, slowly. moe-hoist-weight-expressions then moves the packing into a
-    `moe.weight`. With `keep-quantized` a weight that is dequantised from 4 or 8 bits keeps its integers, if blocks have
+    `moe.weight`. A weight that is dequantised from 4 or 8 bits keeps its integers, if blocks have
     16 values or a multiple of 32: the panels are of words (`moe.pack_words`), and scales and zero points follow as
     operands.
 
@@ -99,9 +99,6 @@ def EncodeWeights : Pass<"moe-encode-weights"> {
     ```
   }];
   let dependentDialects = ["::moec::moe::MoeDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
-  let options = [
-    Option<"keepQuantized", "keep-quantized", "bool", "false", "keep the integers of quantised weights">,
-  ];
 }
 
 def FuseElementwise : Pass<"moe-fuse-elementwise"> {

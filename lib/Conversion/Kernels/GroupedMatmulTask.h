@@ -47,6 +47,7 @@ private:
 
 /// Emit the column blocks [blockBegin, blockEnd) of the task.
 void emitPackedMatmul(GroupedMatmulTask &task, mlir::Value blockBegin, mlir::Value blockEnd);
+void emitQuantizedMatmul(GroupedMatmulTask &task, mlir::Value blockBegin, mlir::Value blockEnd);
 void emitPlainMatmul(GroupedMatmulTask &task, mlir::Value blockBegin, mlir::Value blockEnd);
 
 } // namespace moec

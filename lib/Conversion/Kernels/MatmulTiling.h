@@ -7,6 +7,7 @@
 #ifndef MOEC_LIB_CONVERSION_KERNELS_MATMULTILING_H
 #define MOEC_LIB_CONVERSION_KERNELS_MATMULTILING_H
 
+#include "moec/Dialect/Moe/Moe.h"
 #include "moec/Dialect/Step/KernelInterface.h"
 
 #include <algorithm>
@@ -18,6 +19,8 @@ namespace moec {
 constexpr int64_t panelWidth = 16;
 /// Panels a tile of the widest micro-kernel spans.
 constexpr int64_t widestPanels = 4;
+/// Panels that all row blocks of a task walk before the next ones are touched.
+constexpr int64_t groupPanels = 2;
 /// An upper bound of the rows of a register tile on any machine.
 constexpr int64_t mostTileRows = 14;
 
@@ -48,13 +51,33 @@ struct MatmulGrid {
   int64_t tileBytes() const { return 4 * mostTileRows * widestPanels * panelWidth; }
 };
 
+/// How sums of products by integers are cut, and the scratch memory that takes besides the packed rows.
+struct QuantizedTiling {
+  /// Terms with one scale: all of them if there is one for the column.
+  int64_t block;
+  /// Terms that are unpacked at a time: whole blocks, and of a group of panels as many as a first-level cache takes.
+  int64_t chunkTerms;
+  int64_t rowsPerTask;
+
+  QuantizedTiling(const MatmulGrid &grid, moe::QuantizationAttr quantized, int64_t inner)
+      : block(quantized.getBlockCount(inner) == 1 ? inner : quantized.getBlock()), rowsPerTask(grid.rowsPerTask) {
+    constexpr int64_t wanted = 256;
+    chunkTerms = block == inner ? wanted : std::max<int64_t>(1, wanted / block) * block;
+  }
+
+  /// The sums of all rows of a task in a group of panels.
+  int64_t tileBytes() const { return 4 * rowsPerTask * groupPanels * panelWidth; }
+  int64_t bytes() const { return tileBytes() + 4 * chunkTerms * groupPanels * panelWidth; }
+};
+
 /// The register tile of a machine: accumulators leave room for the columns of one step and a broadcast row value.
 struct RegisterTile {
   int64_t rows;
   int64_t vectorsPerPanel;
   int64_t accumulators;
+  int64_t registers;
 
-  explicit RegisterTile(const step::KernelContext &context) {
+  explicit RegisterTile(const step::KernelContext &context) : registers(context.vectorRegisters) {
     vectorsPerPanel = std::max<int64_t>(1, panelWidth / context.vectorLanes);
     accumulators = context.vectorRegisters >= 32 ? (vectorsPerPanel == 1 ? 28 : 24) : 12;
     // One vector per panel needs two panels a step to use each broadcast twice.
@@ -67,6 +90,15 @@ struct RegisterTile {
     if (tileRows * widestPanels <= rows)
       return widestPanels;
     return 2 * tileRows * vectorsPerPanel <= accumulators ? 2 : 1;
+  }
+
+  /// The rows for which integers are best unpacked in registers: their sums leave half of those to the unpacking. Less
+  /// than any block of rows that is not the only one.
+  int64_t fewRows() const {
+    int64_t few = 1;
+    while (2 * (few + 1) < rows && (few + 1) * panels(few + 1) * vectorsPerPanel <= registers / 2)
+      ++few;
+    return few;
   }
 };
 

@@ -2,7 +2,7 @@
 //
 // The grid is (group slot, column block). A slot is the n-th run of at most `rowsPerTask` rows of one expert, counted
 // over the experts that have rows; a task finds it by walking the offsets. How a task computes its block depends on the
-// form of the weight: PackedMatmul.cpp and PlainMatmul.cpp.
+// form of the weight: PackedMatmul.cpp, QuantizedMatmul.cpp and PlainMatmul.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -126,8 +126,10 @@ struct GroupedMatmulKernel : step::KernelOpInterface::ExternalModel<GroupedMatmu
     if (!matmul.isPacked())
       return Value();
     MatmulGrid grid = matmulGrid(matmul);
-    int64_t inner = matmul.getInner();
-    return arith::ConstantIndexOp::create(builder, loc, grid.packedBytes(inner) + grid.tileBytes());
+    int64_t inner = matmul.getInner(), bytes = grid.tileBytes();
+    if (std::optional<QuantizationAttr> quantized = matmul.getQuantized())
+      bytes = QuantizedTiling(grid, *quantized, inner).bytes();
+    return arith::ConstantIndexOp::create(builder, loc, grid.packedBytes(inner) + bytes);
   }
 
   SmallVector<step::TaskReads> getTaskReads(Operation *op) const {
@@ -180,7 +182,9 @@ struct GroupedMatmulKernel : step::KernelOpInterface::ExternalModel<GroupedMatmu
       Value blockBegin = emit.sub(emit.max(begin, first), first);
       Value blockEnd = emit.sub(emit.min(end, emit.add(first, blocks)), first);
       task.forSlot(slot, [&] {
-        if (matmul.isPacked())
+        if (matmul.getQuantized())
+          emitQuantizedMatmul(task, blockBegin, blockEnd);
+        else if (matmul.isPacked())
           emitPackedMatmul(task, blockBegin, blockEnd);
         else
           emitPlainMatmul(task, blockBegin, blockEnd);
