@@ -58,6 +58,16 @@ struct ExpertWeight {
 };
 } // namespace
 
+/// Whether `value` is stored in the model, possibly in another shape, order or type.
+static bool isStored(Value value) {
+  while (onnx::NodeOp node = producer(value)) {
+    if (!isViewNode(node) || node.is("Expand") || node.is("Tile"))
+      return false;
+    value = node.getInputs()[0];
+  }
+  return value.getDefiningOp<moe::LoadWeightOp>() || value.getDefiningOp<onnx::ConstantOp>();
+}
+
 static std::optional<ExpertWeight> matchExpertWeight(Value value) {
   ExpertWeight weight{.base = value};
   while (onnx::NodeOp node = producer(weight.base)) {
@@ -67,7 +77,7 @@ static std::optional<ExpertWeight> matchExpertWeight(Value value) {
       break;
     weight.base = node.getInputs()[0];
   }
-  if (weight.base.getDefiningOp<moe::LoadWeightOp>() || weight.base.getDefiningOp<onnx::ConstantOp>())
+  if (isStored(weight.base))
     return weight;
   if (std::optional<Element> element = matchElement(weight.base)) {
     weight.stack = element->source;
@@ -83,8 +93,7 @@ static std::optional<ExpertWeight> matchExpertWeight(Value value) {
   }
   RankedTensorType stack = tensorTypeOf(weight.stack), own = tensorTypeOf(weight.base);
   bool isElement = stack && own && stack.hasStaticShape() && stack.getRank() == own.getRank() + 1 &&
-                   stack.getShape().drop_front() == own.getShape() &&
-                   (weight.stack.getDefiningOp<moe::LoadWeightOp>() || weight.stack.getDefiningOp<onnx::ConstantOp>());
+                   stack.getShape().drop_front() == own.getShape() && isStored(weight.stack);
   return isElement ? std::optional(weight) : std::nullopt;
 }
 
@@ -93,11 +102,12 @@ static bool isFloatMatrix(Value value) {
   return type && type.getRank() == 2 && type.hasStaticShape() && isa<FloatType>(type.getElementType());
 }
 
-/// A vector that belongs to one expert; a single number is an ordinary constant.
+/// A vector that belongs to one expert, or a row of a matrix; a single number is an ordinary constant.
 static bool isExpertBias(Value value) {
   RankedTensorType type = tensorTypeOf(value);
-  return type && type.getRank() == 1 && type.hasStaticShape() && type.getDimSize(0) > 1 &&
-         isa<FloatType>(type.getElementType()) && matchExpertWeight(value);
+  return type && type.getRank() >= 1 && type.hasStaticShape() && type.getShape().back() > 1 &&
+         type.getNumElements() == type.getShape().back() && isa<FloatType>(type.getElementType()) &&
+         matchExpertWeight(value);
 }
 
 /// MatMul(rows, W) or Gemm(rows, W, b) with the matrix of one expert.

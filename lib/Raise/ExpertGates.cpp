@@ -64,12 +64,17 @@ std::optional<ExpertGate> raise::matchGatheredGate(Value gate, const ExpertRows 
     matches = isFlat && gather.getInt("axis", 0) == 0 && isFlatIndex(index, rows, *slots, shapes);
   } else if (gather.getInt("batch_dims", 0) == 0 && type.getRank() == 2) {
     gates = data;
+    // An only slot has an axis of extent 1.
+    onnx::NodeOp nonZero = rows.nonZero;
+    RankedTensorType idsType = tensorTypeOf(nonZero.getInputs()[0]);
+    bool isOnlySlot = *slots == 1 && idsType && idsType.getRank() == 2 && type.getDimSize(1) == 1;
+    std::optional<int64_t> slotRow = isOnlySlot && rows.tokenRow == 0 ? 1 : rows.slotRow;
     if (onnx::NodeOp concat = producer(index, "Concat"))
       matches = concat.getInputs().size() == 2 && normalizeAxis(concat.getInt("axis", 0), 2) == 1 &&
-                isRow(concat.getInputs()[0], rows.nonZero, rows.tokenRow) && rows.slotRow &&
-                isRow(concat.getInputs()[1], rows.nonZero, rows.slotRow);
+                isRow(concat.getInputs()[0], rows.nonZero, rows.tokenRow) && slotRow &&
+                isRow(concat.getInputs()[1], rows.nonZero, slotRow);
     else if (onnx::NodeOp transpose = producer(index, "Transpose"))
-      matches = producer(transpose.getInputs()[0]) == rows.nonZero && rows.tokenRow == 0 && rows.slotRow == 1;
+      matches = producer(transpose.getInputs()[0]) == rows.nonZero && rows.tokenRow == 0 && slotRow == 1;
   }
   if (!matches || !areGatesOf(gates, rows.ids, shapes))
     return std::nullopt;

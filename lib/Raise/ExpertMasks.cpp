@@ -339,7 +339,7 @@ std::optional<IndexColumn> raise::matchIndexColumn(Value index) {
 std::optional<ExpertRows> raise::matchTokenIndex(Value index) {
   std::optional<IndexColumn> column = matchIndexColumn(index);
   std::optional<ExpertMask> mask = column ? matchExpertMask(column->nonZero.getInputs()[0]) : std::nullopt;
-  if (!mask || llvm::count(mask->axes, MaskAxis::Token) != 1 || !areDistinctPerToken(mask->ids))
+  if (!mask || llvm::count(mask->axes, MaskAxis::Token) != 1)
     return std::nullopt;
   ExpertRows rows{column->nonZero, mask->ids, mask->dropped, mask->expert};
   rows.tokenRow = llvm::find(mask->axes, MaskAxis::Token) - mask->axes.begin();

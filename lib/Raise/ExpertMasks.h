@@ -83,7 +83,7 @@ struct ExpertRows {
   int64_t tokenRow;
   std::optional<int64_t> slotRow;
 };
-/// `index` holds the place of a token for each row of the expert.
+/// `index` holds the place of a token for each row of the expert: once for each of its slots.
 std::optional<ExpertRows> matchTokenIndex(mlir::Value index);
 
 } // namespace moec::raise

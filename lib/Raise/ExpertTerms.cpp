@@ -121,14 +121,14 @@ bool TermCollector::visitScatter(onnx::NodeOp node) {
       updates = expand.getInputs()[0];
   }
   if (Value added = reduction == "none" && node.is("ScatterND") ? addedRows(updates, into, index) : Value()) {
-    sum.terms.push_back({.value = added, .tokenIndex = index});
+    sum.terms.push_back({.value = added, .tokenIndex = index, .overwrites = true});
     visit(into);
     return true;
   }
   bool overwrites = reduction == "none" && filledWith(into) == 0.0;
   if (reduction != "add" && !overwrites)
     return false;
-  sum.terms.push_back({.value = updates, .tokenIndex = index});
+  sum.terms.push_back({.value = updates, .tokenIndex = index, .overwrites = overwrites});
   visit(into);
   return true;
 }
@@ -147,29 +147,43 @@ bool TermCollector::visitWhere(onnx::NodeOp node) {
   return true;
 }
 
-// ReduceSum over the axis along which the experts are concatenated, [T, E, H] or [E, T, H], times a gate per expert.
+/// What `value` is with a new axis at `at`; null if it is anything else.
+static Value unsqueezedAt(Value value, int64_t at) {
+  onnx::NodeOp unsqueeze = producer(value, "Unsqueeze");
+  std::optional<SmallVector<int64_t>> inserted =
+      unsqueeze ? constantAxes(unsqueeze, tensorTypeOf(value).getRank()) : std::nullopt;
+  return inserted && *inserted == SmallVector<int64_t>{at} ? unsqueeze.getInputs()[0] : Value();
+}
+
+// ReduceSum over the axis along which the experts are concatenated, [T, E, H] or [E, T, H], times a gate per expert or
+// as they are.
 bool TermCollector::visitStack(onnx::NodeOp node) {
-  onnx::NodeOp product = producer(node.getInputs()[0], "Mul");
-  RankedTensorType type = product ? tensorTypeOf(product.getResult(0)) : nullptr;
+  Value stack = node.getInputs()[0];
+  RankedTensorType type = tensorTypeOf(stack);
   std::optional<SmallVector<int64_t>> axes = type ? constantAxes(node, type.getRank()) : std::nullopt;
   if (!axes || axes->size() != 1 || node.getInt("keepdims", 1) != 0 || type.getRank() < 3)
     return false;
   int64_t axis = axes->front(), rank = type.getRank();
+  if (onnx::NodeOp concat = producer(stack, "Concat")) {
+    SmallVector<Value> parts;
+    for (Value part : concat.getInputs())
+      parts.push_back(unsqueezedAt(part, axis));
+    if (normalizeAxis(concat.getInt("axis", 0), rank) != axis || llvm::is_contained(parts, Value()))
+      return false;
+    for (Value part : parts)
+      sum.terms.push_back({part});
+    return true;
+  }
+  onnx::NodeOp product = producer(stack, "Mul");
+  if (!product)
+    return false;
   Value gates;
   onnx::NodeOp concat;
   auto isConcat = [&](Value operand) { return (concat = producer(operand, "Concat")) != nullptr; };
   if (!splitCommutative(product, isConcat, gates) || normalizeAxis(concat.getInt("axis", 0), rank) != axis ||
       tensorTypeOf(concat.getResult(0)).getRank() != rank || (axis != rank - 2 && axis != 0))
     return false;
-  auto unsqueezeAt = [&](Value value, int64_t at) {
-    onnx::NodeOp unsqueeze = producer(value, "Unsqueeze");
-    std::optional<SmallVector<int64_t>> inserted =
-        unsqueeze ? constantAxes(unsqueeze, tensorTypeOf(value).getRank()) : std::nullopt;
-    return inserted && *inserted == SmallVector<int64_t>{at} && tensorTypeOf(value).getRank() == rank
-               ? unsqueeze.getInputs()[0]
-               : Value();
-  };
-  Value matrix = unsqueezeAt(gates, rank - 1);
+  Value matrix = tensorTypeOf(gates).getRank() == rank ? unsqueezedAt(gates, rank - 1) : Value();
   if (axis != rank - 2 && matrix) {
     onnx::NodeOp transpose = producer(matrix, "Transpose");
     bool isSwap = transpose && rank == 3 &&
@@ -180,7 +194,7 @@ bool TermCollector::visitStack(onnx::NodeOp node) {
   if (!matrixType || matrixType.getShape().back() != static_cast<int64_t>(concat.getInputs().size()))
     return false;
   for (auto [expert, part] : llvm::enumerate(concat.getInputs())) {
-    Value value = unsqueezeAt(part, axis);
+    Value value = unsqueezedAt(part, axis);
     if (!value)
       return false;
     sum.terms.push_back({.value = value, .gateMatrix = matrix, .expert = static_cast<int64_t>(expert)});

@@ -12,6 +12,8 @@ struct ExpertTerm {
   mlir::Value value;
   /// Places of the tokens that the rows of `value` are added to; null if it has a row for every token.
   mlir::Value tokenIndex = {};
+  /// Whether of two rows for one token only one is added.
+  bool overwrites = false;
   /// What a token must fulfil for its row to be added: this gate is positive. Null if all are added.
   mlir::Value positiveGate = {};
   /// The gate that multiplies `value`: column `expert` of this matrix. Null if `value` holds its gate itself.
@@ -20,7 +22,7 @@ struct ExpertTerm {
 };
 
 /// A value as a sum: over Add, Sum, ScatterND and ScatterElements into what was added before, Where(gate > 0, sum +
-/// term, sum), and ReduceSum of a Concat of all experts times a matrix of gates.
+/// term, sum), and ReduceSum of a Concat of all experts, times a matrix of gates or with gates of their own.
 struct ExpertSum {
   mlir::Value root;
   llvm::SmallVector<ExpertTerm> terms;

@@ -139,7 +139,7 @@ std::optional<MatchedTerm> SummedLayer::matchTerm(const ExpertTerm &term, std::s
     std::optional<ExpertRows> rows = matchTokenIndex(term.tokenIndex);
     auto gather = rows ? matchTokenGather(body->rows) : std::nullopt;
     std::optional<ExpertRows> gathered = gather ? matchTokenIndex(gather->second) : std::nullopt;
-    if (!gathered || gathered->nonZero != rows->nonZero)
+    if (!gathered || gathered->nonZero != rows->nonZero || (term.overwrites && !areDistinctPerToken(rows->ids)))
       return leave("the rows of an expert are not proven to be those of its own tokens, each once");
     gate = matchGatheredGate(body->gate, *rows, shapes);
     if (!gate)

@@ -48,7 +48,8 @@ LogicalResult RoutedExperts::check(WeightBuilder &weights, ArrayRef<Type> rowTyp
   }
   // A bias of one column would be repeated.
   auto isBias = [&](Value bias, int64_t columns) {
-    return !bias || (weights.get(bias) && typeOf(bias).getShape() == ArrayRef<int64_t>{expertCount(), columns});
+    return !bias || (weights.get(bias) && typeOf(bias).getShape().back() == columns &&
+                     typeOf(bias).getNumElements() == expertCount() * columns);
   };
   if (!isBias(downBias, typeOf(down.value).getDimSize(down.outByIn ? 1 : 2)) || !isBias(gate.bias, gate.columns) ||
       (linear && !isBias(linear->bias, linear->columns)))
@@ -98,8 +99,13 @@ moe::ExpertsOp RoutedExperts::create(OpBuilder &builder, Location loc, WeightBui
   auto weightRows = [&](const RoutedSource &source, const ScalarNode &column) {
     return sliceRows(builder, canonical(source), column, inner);
   };
+  // [E, 1, N] has the rows of [E, N].
+  auto canonicalBias = [&](Value bias) {
+    Value weight = weights.get(bias);
+    return reshapeWeight(builder, weight.getLoc(), weight, {expertCount(), typeOf(weight).getShape().back()});
+  };
   auto biasRows = [&](const RoutedSource &source, const ScalarNode &column) {
-    return source.bias ? sliceRows(builder, weights.get(source.bias), column, inner) : Value();
+    return source.bias ? sliceRows(builder, canonicalBias(source.bias), column, inner) : Value();
   };
   moe::GateLayout layout = gateLayout();
   bool isFused = layout == moe::GateLayout::Concatenated || layout == moe::GateLayout::Interleaved;
@@ -110,8 +116,8 @@ moe::ExpertsOp RoutedExperts::create(OpBuilder &builder, Location loc, WeightBui
   }
   w1 = isFused ? canonical(gate) : weightRows(gate, activation.gate);
   if (gate.bias)
-    b1 = isFused ? weights.get(gate.bias) : biasRows(gate, activation.gate);
-  Value w2 = canonical(down), b2 = downBias ? weights.get(downBias) : Value();
+    b1 = isFused ? canonicalBias(gate.bias) : biasRows(gate, activation.gate);
+  Value w2 = canonical(down), b2 = downBias ? canonicalBias(downBias) : Value();
   Value x = NodeBuilder(builder, loc).reshape(tokens, {-1, typeOf(w1).getDimSize(2)});
   auto attr = moe::ActivationAttr::get(builder.getContext(), activation.kind, layout, APFloat(activation.alpha),
                                        APFloat(activation.beta), APFloat(activation.limit));

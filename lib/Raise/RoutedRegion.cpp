@@ -384,9 +384,21 @@ std::optional<RoutedValue> RoutedRegion::evaluateBias(Value value) {
   for (onnx::NodeOp node = producer(below); node && isViewNode(node); node = producer(below))
     below = node.getInputs()[0];
   std::optional<GatheredWeight> bias = matchGatheredWeight(below, 2);
-  std::optional<Layout> layout = bias ? layoutOfWeight(value) : std::nullopt;
+  if (!bias) {
+    // One row for each expert.
+    bias = matchGatheredWeight(below, 3);
+    if (!bias || tensorTypeOf(bias->weight).getDimSize(1) != 1)
+      return std::nullopt;
+  }
+  std::optional<Layout> layout = layoutOfWeight(value);
   if (!layout)
     return std::nullopt;
+  for (AxisIndices &axis : *layout) {
+    if (axis == AxisIndices{WeightRow})
+      axis.clear();
+    else if (axis == AxisIndices{WeightColumn})
+      axis = AxisIndices{FeatureIndex};
+  }
   return RoutedValue{*layout, pool.column(addSource({.kind = RoutedSource::Bias, .value = bias->weight}))};
 }
 
