@@ -43,12 +43,17 @@ RaisedStructures::Graphs::Graphs(ModuleOp raised, ModuleOp plain)
     : raised(raised), plain(plain), raisedEntry(raised.lookupSymbol<func::FuncOp>("main")),
       plainEntry(plain.lookupSymbol<func::FuncOp>("main")), raisedBody(raisedEntry.getBody().front()),
       plainBody(plainEntry.getBody().front()), shapes(plainEntry) {
-  for (BlockArgument argument : plainBody.getArguments())
+  forEachArgument([&](BlockArgument argument) {
     if (std::optional<ArrayRef<Extent>> extents = shapes.extents(argument))
       for (const Extent &extent : *extents)
         shapes.collectFreeAtoms(extent, argumentAtoms);
+  });
   match();
   findStructures();
+}
+
+void RaisedStructures::Graphs::forEachArgument(llvm::function_ref<void(BlockArgument)> visit) const {
+  plainEntry->walk([&](Block *block) { llvm::for_each(block->getArguments(), visit); });
 }
 
 /// Pairs the ops of one number that are the same but for their operands.
@@ -84,10 +89,19 @@ Value RaisedStructures::Graphs::toPlain(Value value) const {
 Value RaisedStructures::Graphs::toRaised(Value plainValue) const {
   if (Value made = replacement.lookup(plainValue))
     return made;
-  if (auto argument = dyn_cast<BlockArgument>(plainValue))
-    return argument.getOwner() == &plainBody ? raisedBody.getArgument(argument.getArgNumber()) : Value();
+  if (auto argument = dyn_cast<BlockArgument>(plainValue)) {
+    Block *block = toRaised(argument.getOwner());
+    return block ? block->getArgument(argument.getArgNumber()) : Value();
+  }
   Operation *other = raisedOf.lookup(plainValue.getDefiningOp());
   return other ? other->getResult(cast<OpResult>(plainValue).getResultNumber()) : Value();
+}
+
+Block *RaisedStructures::Graphs::toRaised(Block *plainBlock) const {
+  if (plainBlock == &plainBody)
+    return &raisedBody;
+  Operation *other = raisedOf.lookup(plainBlock->getParentOp());
+  return other ? &other->getRegion(plainBlock->getParent()->getRegionNumber()).front() : nullptr;
 }
 
 Value RaisedStructures::Graphs::canonical(Value plainValue) const {
@@ -227,7 +241,8 @@ bool RaisedStructures::Graphs::isFree(Value plainValue) const {
   auto isFreeSummand = [&](Value value) { return !producer(value, "Add") && isFree(value); };
   if (node.is("Add") && type.getRank() > 1 && llvm::any_of(node.getInputs(), isFreeSummand))
     return true;
-  return !node.getDomain().empty() || isProductWithWeight(node) || isNormalisation(node);
+  // What happens in subgraphs is compared there.
+  return !node.getDomain().empty() || !node.getBodies().empty() || isProductWithWeight(node) || isNormalisation(node);
 }
 
 bool RaisedStructures::Graphs::hasKnownShape(Value plainValue) const {

@@ -18,16 +18,20 @@ public:
   mlir::Value toRaised(mlir::Value plainValue) const;
   /// The plain value that `value`, made by raising, stands for; null if only other such values read it.
   mlir::Value standsFor(mlir::Value value) const { return replacedBy.lookup(value); }
+  /// The block of the raised graph that is a copy of `plainBlock`; null if raising replaced the node it belongs to.
+  mlir::Block *toRaised(mlir::Block *plainBlock) const;
   /// Of several plain values for which one raised value stands, always the same one.
   mlir::Value canonical(mlir::Value plainValue) const;
   /// Whether a structure may take this value as it comes, since it can be anything: an argument, a product with a
   /// weight, a normalised value, what another structure gives.
   bool isFree(mlir::Value plainValue) const;
-  /// Whether the extents of a plain value are computed from those of the arguments, not from data.
+  /// Whether the extents of a plain value are computed from those of arguments, not from data.
   bool hasKnownShape(mlir::Value plainValue) const;
   /// Treats a copy as made by raising. Returns false if it has no results. Then findStructures() is due.
   bool disown(mlir::Operation *copy);
   void findStructures();
+  /// Visits the arguments of the plain graph and of its subgraphs.
+  void forEachArgument(llvm::function_ref<void(mlir::BlockArgument)> visit) const;
 
   mlir::ModuleOp raised, plain;
   mlir::func::FuncOp raisedEntry, plainEntry;
@@ -45,7 +49,7 @@ private:
   llvm::DenseMap<mlir::Operation *, mlir::Operation *> plainOf, raisedOf;
   /// Both ways between what raising made and what it stands for.
   llvm::DenseMap<mlir::Value, mlir::Value> replacedBy, replacement;
-  /// What the extents of the arguments are computed from.
+  /// What the extents of arguments are computed from, those of subgraphs included.
   llvm::SetVector<unsigned> argumentAtoms;
 };
 

@@ -86,7 +86,8 @@ private:
   Value raisedForm(Value value);
   Value plainForm(Value value);
   Value cloneOp(Value value, llvm::DenseMap<Value, Value> &made, function_ref<Value(Value)> form);
-  FlatSymbolRefAttr cloneWeight(moe::LoadWeightOp load);
+  LogicalResult adapt(Operation *copy, Operation *from);
+  FlatSymbolRefAttr cloneWeight(FlatSymbolRefAttr name, Operation *from);
   bool isComputedFromInputs(Value plainValue);
   void addSignature(func::FuncOp entry);
 
@@ -124,11 +125,11 @@ Value RaisedStructures::Extraction::shapeInput(Value plainValue) {
   return made = body->addArgument(type, plainValue.getLoc());
 }
 
-FlatSymbolRefAttr RaisedStructures::Extraction::cloneWeight(moe::LoadWeightOp load) {
-  FlatSymbolRefAttr &made = weights[load.getWeight()];
+FlatSymbolRefAttr RaisedStructures::Extraction::cloneWeight(FlatSymbolRefAttr name, Operation *from) {
+  FlatSymbolRefAttr &made = weights[name.getValue()];
   if (made)
     return made;
-  auto weight = SymbolTable::lookupNearestSymbolFrom<moe::WeightOp>(load, load.getWeightAttr());
+  auto weight = SymbolTable::lookupNearestSymbolFrom<moe::WeightOp>(from, name);
   if (!weight || !weight.getSource())
     return made;
   weightBytes += weight.getByteCount();
@@ -139,11 +140,25 @@ FlatSymbolRefAttr RaisedStructures::Extraction::cloneWeight(moe::LoadWeightOp lo
   return made = FlatSymbolRefAttr::get(copy.getSymNameAttr());
 }
 
+/// Takes what belongs to its graph alone from an op that was cloned, itself or within `from`.
+LogicalResult RaisedStructures::Extraction::adapt(Operation *copy, Operation *from) {
+  for (StringRef name : {"moe.number", "onnx.values", "name", "dims", "label", "form"})
+    copy->removeAttr(name);
+  auto load = dyn_cast<moe::LoadWeightOp>(copy);
+  if (!load)
+    return success();
+  FlatSymbolRefAttr weight = cloneWeight(load.getWeightAttr(), from);
+  if (!weight)
+    return failure();
+  load.setWeightAttr(weight);
+  return success();
+}
+
 /// Clones the op of `value` with what it reads in the form that `form` gives; null if something cannot be cloned.
 Value RaisedStructures::Extraction::cloneOp(Value value, llvm::DenseMap<Value, Value> &made,
                                             function_ref<Value(Value)> form) {
   Operation *op = value.getDefiningOp();
-  if (!op || !isa<func::FuncOp>(op->getParentOp()) || ++opCount > maxOps)
+  if (!op || !isa<func::FuncOp, onnx::NodeOp>(op->getParentOp()) || ++opCount > maxOps)
     return Value();
   IRMapping mapping;
   for (Value read : readsOf(op)) {
@@ -153,14 +168,8 @@ Value RaisedStructures::Extraction::cloneOp(Value value, llvm::DenseMap<Value, V
     mapping.map(read, mapped);
   }
   Operation *copy = builder.clone(*op, mapping);
-  for (StringRef name : {"moe.number", "onnx.values", "name", "dims", "label", "form"})
-    copy->removeAttr(name);
-  if (auto load = dyn_cast<moe::LoadWeightOp>(copy)) {
-    FlatSymbolRefAttr weight = cloneWeight(cast<moe::LoadWeightOp>(op));
-    if (!weight)
-      return Value();
-    load.setWeightAttr(weight);
-  }
+  if (copy->walk([&](Operation *nested) { return WalkResult(adapt(nested, op)); }).wasInterrupted())
+    return Value();
   for (auto [from, to] : llvm::zip(op->getResults(), copy->getResults()))
     made[from] = to;
   return made[value];
@@ -220,6 +229,9 @@ LogicalResult RaisedStructures::Extraction::run() {
   auto entry = func::FuncOp::create(builder, structure.raised.getLoc(), "main", builder.getFunctionType({}, {}));
   body = entry.addEntryBlock();
   builder.setInsertionPointToEnd(body);
+  Value plain = structure.plain;
+  if (!graphs.toRaised(plain.getParentBlock()))
+    return stop("the node around it was replaced");
   Value first = raisedForm(structure.raised);
   Value second = first ? plainForm(structure.plain) : Value();
   if (opCount > maxOps)
@@ -280,9 +292,10 @@ StructureGraph RaisedStructures::Extraction::finish() {
     for (const Extent &extent : extents.back())
       graphs.shapes.collectFreeAtoms(extent, atoms);
   }
-  for (BlockArgument argument : graphs.plainBody.getArguments())
+  graphs.forEachArgument([&](BlockArgument argument) {
     if (auto type = dyn_cast<RankedTensorType>(argument.getType()); type && type.getNumDynamicDims() > 1)
       graphs.shapes.collectFreeAtoms(graphs.shapes.extents(argument)->front(), batch);
+  });
   for (unsigned atom : atoms)
     graph.isBatch.push_back(batch.contains(atom));
   graph.shapes = [shapes = &graphs.shapes, atoms = atoms.takeVector(),
@@ -335,10 +348,11 @@ bool RaisedStructures::extend(ArrayRef<size_t> rewrites) {
 
 namespace {
 
-/// Makes plain values again in the raised graph.
+/// Makes plain values again in the raised graph, at the end of the blocks that were theirs.
 class Restoration {
 public:
-  Restoration(function_ref<Value(Value)> standing, OpBuilder &builder) : standing(standing), builder(builder) {}
+  Restoration(function_ref<Value(Value)> standing, function_ref<Block *(Block *)> blockOf)
+      : standing(standing), blockOf(blockOf) {}
 
   Value make(Value plainValue) {
     if (Value known = made.lookup(plainValue))
@@ -349,6 +363,7 @@ public:
     IRMapping mapping;
     for (Value read : readsOf(op))
       mapping.map(read, make(read));
+    OpBuilder builder(blockOf(op->getBlock())->getTerminator());
     Operation *copy = builder.clone(*op, mapping);
     for (auto [from, to] : llvm::zip(op->getResults(), copy->getResults()))
       made[from] = to;
@@ -357,7 +372,7 @@ public:
 
 private:
   function_ref<Value(Value)> standing;
-  OpBuilder &builder;
+  function_ref<Block *(Block *)> blockOf;
   llvm::DenseMap<Value, Value> made;
 };
 
@@ -373,22 +388,24 @@ void RaisedStructures::restore(ArrayRef<size_t> rejected) {
   llvm::DenseSet<Value> refused;
   for (size_t index : rejected)
     refused.insert(graphs->structures[index].raised);
-  // What a rejected structure made must not come back as the value of another use.
+  auto blockOf = [&](Block *plainBlock) { return graphs->toRaised(plainBlock); };
+  // What a rejected structure made must not come back as the value of another use, nor what a subgraph made outside.
   auto standing = [&](Value plainValue) {
     Value value = graphs->toRaised(plainValue);
-    return value && !refused.contains(value) ? value : Value();
+    bool isSeen = value && value.getParentRegion()->isAncestor(blockOf(plainValue.getParentBlock())->getParent());
+    return isSeen && !refused.contains(value) ? value : Value();
   };
-  Block &block = graphs->raisedBody;
-  OpBuilder builder(block.getTerminator());
-  Restoration restoration(standing, builder);
+  Restoration restoration(standing, blockOf);
   for (size_t index : rejected) {
     const RaisedStructure &structure = graphs->structures[index];
     Value plainValue = restoration.make(structure.plain);
     for (OpOperand *use : structure.uses)
       use->set(plainValue);
   }
-  sortTopologically(&block);
-  eraseUnused(block);
+  graphs->raisedEntry->walk([](Block *block) {
+    sortTopologically(block);
+    eraseUnused(*block);
+  });
 }
 
 unsigned RaisedStructures::expose(llvm::Regex &wanted) {
