@@ -171,7 +171,7 @@ CompileStatus Compilation::runPasses(Stage stage, ArrayRef<std::string> disabled
   PassManager pm(&context);
   TimingScope scope = timingScope.nest(getStageName(stage));
   pm.enableTiming(scope);
-  buildPipeline(pm, stage, {disabledPasses, cpus, gpu});
+  buildPipeline(pm, stage, {disabledPasses, cpus, gpu, options.plainF32});
   unsigned errorsBefore = console.getErrorCount();
   if (succeeded(pm.run(*module)))
     return CompileStatus::Success;

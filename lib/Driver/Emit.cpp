@@ -38,6 +38,8 @@ ArtifactOptions describe(ModuleOp module, const CompileOptions &options) {
     words = "--cpu=" + llvm::join(options.cpus, ",");
   if (!options.gpu.empty())
     words += (words.empty() ? "--target=cuda" : " --target=cpu,cuda") + (" --gpu=" + options.gpu);
+  if (options.plainF32)
+    words += " --gpu-f32=fma";
   if (!options.disabledPasses.empty())
     words += " --disable=" + llvm::join(options.disabledPasses, ",");
   artifact.info.emplace_back("options", words);

@@ -100,6 +100,7 @@ void moec::buildSchedulePipeline(OpPassManager &pm, const PipelineOptions &optio
   FormKernelsOptions form;
   if (options.gpu)
     form.gpu = options.gpu->chip.str();
+  form.plainF32 = options.plainF32;
   pm.addPass(createFormKernels(form));
   // Extents of dispatches are affine expressions; the step program knows only arithmetic.
   OpPassManager &host = pm.nest<func::FuncOp>();
@@ -124,6 +125,7 @@ void moec::buildLowerPipeline(OpPassManager &pm, const PipelineOptions &options)
     return;
   EmitGpuKernelsOptions emit;
   emit.gpu = options.gpu->chip.str();
+  emit.plainF32 = options.plainF32;
   pm.addPass(createEmitGpuKernels(emit));
   buildCudaLoweringPipeline(pm.nest<gpu::GPUModuleOp>());
 }

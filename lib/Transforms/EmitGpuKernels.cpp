@@ -75,7 +75,8 @@ public:
   }
 
 private:
-  /// The launch of the kernel's op if it has one of its own, else that of tasks. What comes before prepares destinations.
+  /// The launch of the kernel's op if it has one of its own, else that of tasks. What comes before prepares
+  /// destinations.
   step::GpuLaunchShape getShape() {
     Operation *last = kernel.getBodyBlock()->getTerminator()->getPrevNode();
     if (auto op = dyn_cast_if_present<step::GpuKernelOpInterface>(last))
@@ -122,19 +123,21 @@ struct EmitGpuKernels : moec::impl::EmitGpuKernelsBase<EmitGpuKernels> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    const step::GpuMachine *machine = step::findGpuMachine(gpu);
-    if (!machine) {
+    const step::GpuMachine *found = step::findGpuMachine(gpu);
+    if (!found) {
       module.emitError("unknown GPU '") << gpu << "'";
       return signalPassFailure();
     }
+    step::GpuMachine machine = *found;
+    machine.plainF32 = plainF32;
     OpBuilder builder(module.getBodyRegion());
     builder.setInsertionPointToEnd(module.getBody());
-    Attribute target = NVVM::NVVMTargetAttr::get(&getContext(), /*optLevel=*/3, "nvptx64-nvidia-cuda", machine->chip,
-                                                 ("+ptx" + Twine(machine->ptxVersion)).str());
-    auto gpuModule = gpu::GPUModuleOp::create(builder, module.getLoc(), machine->chip, ArrayRef<Attribute>(target));
+    Attribute target = NVVM::NVVMTargetAttr::get(&getContext(), /*optLevel=*/3, "nvptx64-nvidia-cuda", machine.chip,
+                                                 ("+ptx" + Twine(machine.ptxVersion)).str());
+    auto gpuModule = gpu::GPUModuleOp::create(builder, module.getLoc(), machine.chip, ArrayRef<Attribute>(target));
     builder.setInsertionPointToStart(gpuModule.getBody());
     for (auto kernel : module.getOps<step::KernelOp>())
-      if (failed(GpuKernelEmitter(kernel, *machine).emit(builder)))
+      if (failed(GpuKernelEmitter(kernel, machine).emit(builder)))
         return signalPassFailure();
   }
 };

@@ -256,7 +256,12 @@ struct FormKernels : moec::impl::FormKernelsBase<FormKernels> {
       getOperation().emitError("unknown GPU '") << gpu << "'";
       return signalPassFailure();
     }
-    KernelFormer former(getOperation(), machine);
+    std::optional<step::GpuMachine> wished;
+    if (machine) {
+      wished = *machine;
+      wished->plainF32 = plainF32;
+    }
+    KernelFormer former(getOperation(), wished ? &*wished : nullptr);
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (failed(former.run(function)))
         return signalPassFailure();

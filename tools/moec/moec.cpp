@@ -28,6 +28,13 @@ static cl::list<std::string>
          cl::desc("Code variants of x86-64-v2, -v3, -v4, aarch64, or native (default x86-64-v3,x86-64-v4)"));
 static cl::opt<std::string> gpu("gpu", cl::init("sm_80"), cl::value_desc("chip"), cl::cat(category),
                                 cl::desc("Oldest GPU that the code must run on (default sm_80)"));
+enum class GpuF32 { Tf32x3, Fma };
+static cl::opt<GpuF32>
+    gpuF32("gpu-f32", cl::init(GpuF32::Tf32x3), cl::cat(category),
+           cl::desc("How f32 is multiplied by floating-point weights on a GPU:"),
+           cl::values(clEnumValN(GpuF32::Tf32x3, "tf32x3",
+                                 "as sums of tf32 where that is faster; infinities become NaN (default)"),
+                      clEnumValN(GpuF32::Fma, "fma", "as f32, several times slower")));
 static cl::opt<Stage>
     compileTo("compile-to", cl::init(Stage::Emit), cl::cat(category), cl::desc("Last stage to run:"),
               cl::values(clEnumValN(Stage::Import, "import", "read the ONNX graph"),
@@ -72,6 +79,8 @@ static StringRef findContradiction() {
     return "--cpu needs --target=cpu";
   if (gpu.getNumOccurrences() && !hasTarget(Target::Cuda))
     return "--gpu needs --target=cuda";
+  if (gpuF32.getNumOccurrences() && !hasTarget(Target::Cuda))
+    return "--gpu-f32 needs --target=cuda";
   return "";
 }
 
@@ -84,6 +93,7 @@ static CompileOptions makeOptions() {
     options.cpus.assign(cpus.begin(), cpus.end());
   if (hasTarget(Target::Cuda))
     options.gpu = gpu;
+  options.plainF32 = gpuF32 == GpuF32::Fma;
   options.disabledPasses.assign(disable.begin(), disable.end());
   options.tokenizer.bytes = tokenizer == Tokenizer::Byte;
   if (bos.getNumOccurrences())

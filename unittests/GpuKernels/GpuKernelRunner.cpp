@@ -44,15 +44,18 @@ std::unique_ptr<MLIRContext> moec::test::makeGpuContext() {
   return context;
 }
 
-GpuKernelRunner::GpuKernelRunner(MLIRContext &context, StringRef text) {
+GpuKernelRunner::GpuKernelRunner(MLIRContext &context, StringRef text, bool plainF32) {
   module = parseSourceString<ModuleOp>(text, &context);
   if (!module)
     return;
   PassManager passes(&context);
   FormKernelsOptions form;
   form.gpu = "sm_80";
+  form.plainF32 = plainF32;
   passes.addPass(createFormKernels(form));
-  passes.addPass(createEmitGpuKernels());
+  EmitGpuKernelsOptions emit;
+  emit.plainF32 = plainF32;
+  passes.addPass(createEmitGpuKernels(emit));
   buildCudaLoweringPipeline(passes.nest<gpu::GPUModuleOp>());
   if (failed(passes.run(*module)))
     return;

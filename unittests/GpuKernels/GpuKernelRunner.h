@@ -44,7 +44,8 @@ struct GpuResult {
 class GpuKernelRunner {
 public:
   /// `text` is a module with a function @main, whose only op besides the return is the kernel op on its arguments.
-  GpuKernelRunner(mlir::MLIRContext &context, llvm::StringRef text);
+  /// With `plainF32` products of f32 by weights are those of f32 alone.
+  GpuKernelRunner(mlir::MLIRContext &context, llvm::StringRef text, bool plainF32 = false);
   bool isValid() const { return !ptx.empty(); }
   const std::string &getPtx() const { return ptx; }
   uint32_t getThreads() const { return threads; }

@@ -33,7 +33,16 @@ struct MatmulForm {
   int64_t rowsPerToken = 2;
   bool scale = false, bias = false;
   const char *parameters = "";
+  /// Without parts in tf32.
+  bool plainF32 = false;
 };
+
+/// The same without parts in tf32.
+MatmulForm inPlainF32(const char *name, MatmulForm form) {
+  form.name = name;
+  form.plainF32 = true;
+  return form;
+}
 
 class MatmulProblem {
 public:
@@ -139,6 +148,8 @@ private:
 
 /// Matrix products for each product of the op.
 uint64_t passes(const MatmulForm &form) {
+  if (form.plainF32)
+    return 0;
   if (StringRef(form.x) != "f32")
     return StringRef(form.x) == form.w;
   return StringRef(form.w) == "f32" ? 3 : 2;
@@ -158,7 +169,7 @@ protected:
 
 TEST_P(GroupedMatmulGpu, AgreesWithReference) {
   MatmulProblem problem(*context, GetParam());
-  GpuKernelRunner runner(*context, problem.text());
+  GpuKernelRunner runner(*context, problem.text(), GetParam().plainF32);
   ASSERT_TRUE(runner.isValid()) << problem.text();
   for (int64_t tokens : {0, 1, 3, 20, 70, 150, 190}) {
     SmallVector<HostTensor> inputs = problem.inputs(tokens, 1 + tokens);
@@ -189,6 +200,12 @@ INSTANTIATE_TEST_SUITE_P(
         MatmulForm{"f32_Odd", "f32", "f32", 2, 21, 37}, MatmulForm{"f32_ByBf16", "f32", "bf16", 3, 70, 72},
         MatmulForm{"f32_ByF16", "f32", "f16", 3, 70, 41}, MatmulForm{"bf16_ByF32", "bf16", "f32", 2, 50, 72},
         MatmulForm{"f16_ByBf16", "f16", "bf16", 2, 50, 40},
+        // Plain multiply-adds.
+        inPlainF32("Fma", {"", "f32", "f32", 3, 83, 64}), inPlainF32("Fma_Odd", {"", "f32", "f32", 2, 21, 37}),
+        inPlainF32("Fma_ByBf16", {"", "f32", "bf16", 3, 70, 72}),
+        inPlainF32("Fma_Gated", {"", "f32", "f32", 4, 2 * 70, 45, "swiglu", "interleaved", true, true, 2, true, true}),
+        inPlainF32("Fma_Plain", {"", "f32", "f32", 2, 2 * 21, 24, "reglu", "interleaved", false, true, 2, true, true}),
+        inPlainF32("Fma_Chunks", {"", "f32", "f32", 1, 20, 400, "identity", "none", false, false, 0}),
         // Weights that are not packed.
         MatmulForm{"Plain_bf16", "bf16", "bf16", 3, 83, 64, "identity", "none", false},
         MatmulForm{"Plain_bf16_Odd", "bf16", "bf16", 3, 50, 35, "silu", "none", false},
@@ -229,7 +246,7 @@ protected:
 
 TEST_P(GroupedMatmulAssembly, KeepsItsBudget) {
   MatmulProblem problem(*context, GetParam().form);
-  GpuKernelRunner runner(*context, problem.text());
+  GpuKernelRunner runner(*context, problem.text(), GetParam().form.plainF32);
   ASSERT_TRUE(runner.isValid());
   checkBudget(runner, GetParam().budget);
 }
@@ -251,6 +268,18 @@ INSTANTIATE_TEST_SUITE_P(
         AssemblyForm{{"f32_Persistent", "f32", "f32", 8, 64, 64, "swiglu", "interleaved", true, true, 2},
                      {248, 49152, 0}},
         AssemblyForm{{"f32_ByBf16", "f32", "bf16", 8, 2048, 1024, "swiglu", "interleaved"}, {216, 65536, 0.35}},
+        AssemblyForm{inPlainF32("Fma_Up", {"", "f32", "f32", 8, 2048, 1024, "swiglu", "interleaved"}), {255, 81920, 0}},
+        AssemblyForm{inPlainF32("Fma_UpWithBias", {"", "f32", "f32", 32, 5760, 2880, "swiglu", "interleaved", true,
+                                                   true, 4, true, true, ", alpha = 1.702, beta = 1.0, limit = 7.0"}),
+                     {255, 81920, 0}},
+        AssemblyForm{
+            inPlainF32("Fma_Chunks", {"", "f32", "f32", 1, 2048, 2048, "gelu", "none", true, false, 0, false, true}),
+            {255, 73728, 0}},
+        AssemblyForm{inPlainF32("Fma_ByBf16", {"", "f32", "bf16", 8, 2048, 1024, "swiglu", "interleaved", false}),
+                     {255, 81920, 0}},
+        AssemblyForm{
+            inPlainF32("Fma_Persistent", {"", "f32", "f32", 8, 64, 64, "swiglu", "interleaved", true, true, 2}),
+            {255, 65536, 0}},
         AssemblyForm{{"bf16_ByF32", "bf16", "f32", 8, 2048, 1024, "swiglu", "interleaved"}, {228, 81920, 0}},
         AssemblyForm{{"Plain_Odd", "bf16", "bf16", 8, 2048, 1023, "swiglu", "interleaved", false}, {244, 81920, 0}}),
     [](const auto &info) { return info.param.form.name; });
@@ -261,7 +290,7 @@ class GroupedMatmulCounters : public GroupedMatmulGpu {};
 TEST_P(GroupedMatmulCounters, AreThoseOfTheIdeal) {
   const MatmulForm &form = GetParam();
   MatmulProblem problem(*context, form);
-  GpuKernelRunner runner(*context, problem.text());
+  GpuKernelRunner runner(*context, problem.text(), GetParam().plainF32);
   ASSERT_TRUE(runner.isValid());
   runner.weights = {1};
   runner.options.count = true;
@@ -302,6 +331,8 @@ INSTANTIATE_TEST_SUITE_P(
                     MatmulForm{"f32", "f32", "f32", 4, 128, 64, "silu", "none", true, true, 1, false, true},
                     MatmulForm{"f32_ByBf16", "f32", "bf16", 4, 128, 64, "silu", "none", true, true, 1},
                     MatmulForm{"bf16_ByF32", "bf16", "f32", 4, 128, 64, "silu", "none", true, true, 1},
+                    inPlainF32("Fma", {"", "f32", "f32", 4, 128, 64, "silu", "none", true, true, 1, false, true}),
+                    inPlainF32("Fma_Plain", {"", "f32", "f32", 4, 128, 64, "swiglu", "concatenated", false}),
                     MatmulForm{"Plain", "bf16", "bf16", 4, 128, 64, "swiglu", "concatenated", false}),
     [](const auto &info) { return info.param.name; });
 
@@ -309,7 +340,7 @@ class GroupedMatmulRows : public GroupedMatmulGpu {};
 
 TEST_P(GroupedMatmulRows, DoNotDependOnTheirCompanions) {
   MatmulProblem problem(*context, GetParam());
-  GpuKernelRunner runner(*context, problem.text());
+  GpuKernelRunner runner(*context, problem.text(), GetParam().plainF32);
   ASSERT_TRUE(runner.isValid());
   constexpr int64_t tokens = 150;
   SmallVector<HostTensor> inputs = problem.inputs(tokens, 7);
@@ -333,6 +364,7 @@ INSTANTIATE_TEST_SUITE_P(
     Forms, GroupedMatmulRows,
     testing::Values(MatmulForm{"bf16", "bf16", "bf16", 1, 64, 640, "identity", "none", true, false, 0},
                     MatmulForm{"f32", "f32", "f32", 1, 40, 300, "identity", "none", true, false, 0},
+                    inPlainF32("Fma", {"", "f32", "f32", 1, 40, 300, "identity", "none", true, false, 0}),
                     MatmulForm{"Gated", "f16", "f16", 1, 64, 288, "swiglu", "interleaved", true, false, 0}),
     [](const auto &info) { return info.param.name; });
 
@@ -342,7 +374,7 @@ class GroupedMatmulSingle : public GroupedMatmulGpu {};
 /// of magnitudes.
 TEST_P(GroupedMatmulSingle, IsAsGoodAsPlainSums) {
   MatmulProblem problem(*context, GetParam());
-  GpuKernelRunner runner(*context, problem.text());
+  GpuKernelRunner runner(*context, problem.text(), GetParam().plainF32);
   ASSERT_TRUE(runner.isValid());
   SmallVector<HostTensor> inputs = problem.inputs(5, 3);
   const HostTensor &x = inputs[0], &w = inputs[1];
@@ -375,6 +407,35 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(MatmulForm{"f32", "f32", "f32", 1, 64, 1024, "identity", "none", true, false, 0},
                     MatmulForm{"f32_ByBf16", "f32", "bf16", 1, 64, 1024, "identity", "none", true, false, 0}),
     [](const auto &info) { return info.param.name; });
+
+class GroupedMatmulPlain : public testing::Test {
+protected:
+  std::unique_ptr<MLIRContext> context = makeGpuContext();
+};
+
+/// Terms are added one by one in ascending order, and infinities stay what they are.
+TEST_F(GroupedMatmulPlain, IsPlainF32) {
+  MatmulForm form = inPlainF32("", {"", "f32", "f32", 2, 40, 96});
+  MatmulProblem problem(*context, form);
+  GpuKernelRunner runner(*context, problem.text(), form.plainF32);
+  ASSERT_TRUE(runner.isValid());
+  SmallVector<HostTensor> inputs = problem.inputs(12, 5);
+  HostTensor &x = inputs[0];
+  x.setReal(5 * form.inner + 7, std::numeric_limits<float>::infinity());
+  x.setReal(6 * form.inner + 3, std::numeric_limits<float>::max());
+  HostTensor result;
+  uint32_t status;
+  moert::Status launched = runner.run(inputs, 0, result, status);
+  ASSERT_TRUE(launched.ok()) << launched.getMessage();
+  for (int64_t place = 0; place < problem.usedRows(inputs); ++place)
+    for (int64_t column = 0; column < form.columns; ++column) {
+      float sum = 0;
+      for (int64_t k = 0; k < form.inner; ++k)
+        sum = std::fma(float(x.real({inputs[3].integer(place) / 2, k})),
+                       float(inputs[1].real({0, column / 16, k, column % 16})), sum);
+      ASSERT_EQ(result.real({place, column}), sum) << "row " << place << ", column " << column;
+    }
+}
 
 class GroupedMatmulStatus : public testing::Test {
 protected:

@@ -167,6 +167,10 @@ TEST_F(MatmulScheduleTest, SinglePrecisionIsWhateverIsFaster) {
   plain.plainProducts = 48;
   EXPECT_EQ(problemOf(shape, plain).arithmetic, MatmulArithmetic::Fma);
   EXPECT_EQ(problemOf(narrow, plain).arithmetic, MatmulArithmetic::Tf32);
+  step::GpuMachine wished = sm80;
+  wished.plainF32 = true;
+  EXPECT_EQ(problemOf(shape, wished).arithmetic, MatmulArithmetic::Fma);
+  EXPECT_EQ(problemOf(olmoeDown, wished).arithmetic, MatmulArithmetic::Matrix16);
 }
 
 } // namespace

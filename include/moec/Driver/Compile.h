@@ -54,6 +54,8 @@ struct CompileOptions {
   llvm::SmallVector<std::string> cpus = {"x86-64-v3", "x86-64-v4"};
   /// The GPU to compile for, "sm_80"; empty for none.
   std::string gpu;
+  /// Whether it multiplies f32 by weights as f32 alone, never as parts in tf32.
+  bool plainF32 = false;
   /// Names of optional passes to leave out.
   llvm::SmallVector<std::string> disabledPasses;
   TokenizerOptions tokenizer;

@@ -26,6 +26,8 @@ struct PipelineOptions {
   llvm::ArrayRef<const CpuVariant *> cpus;
   /// GPU to compile kernels for, or null.
   const step::GpuMachine *gpu = nullptr;
+  /// Whether it multiplies f32 by weights without parts in tf32.
+  bool plainF32 = false;
 
   bool isDisabled(llvm::StringRef pass) const;
 };

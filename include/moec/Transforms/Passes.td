@@ -190,7 +190,8 @@ def FormKernels : Pass<"moe-form-kernels", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::moec::step::StepDialect", "::moec::moe::MoeDialect", "::mlir::affine::AffineDialect"];
-  let options = [Option<"gpu", "gpu", "std::string", "\"\"", "GPU that the file holds code for, none if empty">];
+  let options = [Option<"gpu", "gpu", "std::string", "\"\"", "GPU that the file holds code for, none if empty">,
+    Option<"plainF32", "plain-f32", "bool", "false", "there, multiply f32 by weights without parts in tf32">];
   let statistics = [Statistic<"kernelCount", "num-kernels", "distinct kernels">];
 }
 
@@ -258,7 +259,8 @@ def EmitGpuKernels : Pass<"moe-emit-gpu-kernels", "::mlir::ModuleOp"> {
     }
     ```
   }];
-  let options = [Option<"gpu", "gpu", "std::string", "\"sm_80\"", "the GPU to emit code for">];
+  let options = [Option<"gpu", "gpu", "std::string", "\"sm_80\"", "the GPU to emit code for">,
+    Option<"plainF32", "plain-f32", "bool", "false", "multiply f32 by weights without parts in tf32">];
   let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect", "::mlir::LLVM::LLVMDialect",
     "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
     "::mlir::math::MathDialect", "::mlir::affine::AffineDialect"];

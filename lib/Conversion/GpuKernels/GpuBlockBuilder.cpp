@@ -184,6 +184,14 @@ void GpuBlockBuilder::loop(Value low, Value high, Value step, llvm::function_ref
   });
 }
 
+void GpuBlockBuilder::keepRolled(ValueRange results) const {
+  MLIRContext *context = builder.getContext();
+  auto unroll = LLVM::LoopUnrollAttr::get(context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
+  results.front().getDefiningOp()->setAttr(
+      "loop_annotation",
+      LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}));
+}
+
 void GpuBlockBuilder::ifThen(Value condition, llvm::function_ref<void()> body) const {
   auto op = scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(builder);

@@ -140,6 +140,8 @@ public:
   /// for (i = low; i < high; i += step), with values carried from one iteration to the next; returns the last ones.
   Values loop(mlir::Value low, mlir::Value high, mlir::Value step, mlir::ValueRange initial, LoopBody body) const;
   void loop(mlir::Value low, mlir::Value high, mlir::Value step, llvm::function_ref<void(mlir::Value)> body) const;
+  /// Keeps the loop with these results from being unrolled, where instructions would be fetched as often as operands.
+  void keepRolled(mlir::ValueRange results) const;
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body) const;
   Values ifElse(mlir::Value condition, llvm::function_ref<Values()> then, llvm::function_ref<Values()> otherwise) const;
 

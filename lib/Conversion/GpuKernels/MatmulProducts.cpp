@@ -2,6 +2,8 @@
 
 #include "MatmulProducts.h"
 
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
 using namespace mlir;
 using namespace moec;
 
@@ -20,15 +22,12 @@ public:
         tokenStart(block.mul(position.firstOctet, MatmulSchedule::octet * MatmulSchedule::stepBytes)) {}
 
 protected:
-  /// Element k of column `column` of a panel, and of a token of an octet, as f32; k is less than innerPerStep.
+  /// Element k of column `column` of a panel, as f32; k is less than innerPerStep.
   Value weightElement(Value weights, int64_t panel, Value column, Value k) const {
     Value row = problem.isPacked ? k : column, inRow = problem.isPacked ? column : k;
     Value offset = weightTile.byte(block, row, block.mul(inRow, problem.wBytes));
-    return element(problem.wType, block.at(weights, block.add(weightStart, offset)), panel * panelBytes);
-  }
-  Value tokenElement(Value tokens, int64_t octet, Value token, Value k) const {
-    Value offset = tokenTile.byte(block, token, block.mul(k, problem.xBytes));
-    return element(problem.xType, block.at(tokens, block.add(tokenStart, offset)), octet * octetBytes);
+    Value start = block.at(weights, block.add(weightStart, offset));
+    return block.convert(block.load(problem.wType, block.at(start, panel * panelBytes)), block.builder.getF32Type());
   }
 
   /// The f32 registers or pairs of 16 bits of both parts of `octet` that belong to instruction `k` of the step. Two
@@ -79,14 +78,8 @@ protected:
   WarpPosition position;
   TileLayout weightTile, tokenTile = tokenLayout(problem);
   int64_t panelBytes;
-  static constexpr int64_t octetBytes = MatmulSchedule::octet * MatmulSchedule::stepBytes;
-
-private:
-  Value element(Type type, Value pointer, int64_t offset) const {
-    return block.convert(block.load(type, block.at(pointer, offset)), block.builder.getF32Type());
-  }
-
   Value weightStart, tokenStart;
+  static constexpr int64_t octetBytes = MatmulSchedule::octet * MatmulSchedule::stepBytes;
 };
 
 /// bf16 and f16 by m16n8k16.
@@ -166,16 +159,37 @@ public:
   using ProductsBase::ProductsBase;
 
   Values multiply(const StepTiles &tiles, ValueRange sums, int64_t octets) const override {
+    auto multiplyPiece = [&](Value piece, ValueRange carried) {
+      return this->multiplyPiece(tiles, piece, carried, octets);
+    };
+    Values next =
+        block.loop(block.i32(0), block.i32(MatmulSchedule::stepBytes / pieceBytes), block.i32(1), sums, multiplyPiece);
+    block.keepRolled(next);
+    return next;
+  }
+
+private:
+  static constexpr int64_t pieceBytes = 8;
+
+  /// The terms that `pieceBytes` of a token hold, in ascending order.
+  Values multiplyPiece(const StepTiles &tiles, Value piece, ValueRange sums, int64_t octets) const {
     Values next = llvm::to_vector_of<Value>(sums);
     Value column = block.shiftRight(position.lane, 2), token = block.mul(block.bitAnd(position.lane, 3), 2);
-    for (int64_t k = 0; k < schedule.innerPerStep; ++k) {
+    int64_t terms = pieceBytes / problem.xBytes;
+    Values pieces;
+    for (int64_t octet = 0; octet < octets; ++octet)
+      for (int64_t side : {0, 1})
+        pieces.push_back(tokenPiece(tiles.tokens, octet, block.add(token, side), block.mul(piece, pieceBytes)));
+    for (int64_t term = 0; term < terms; ++term) {
+      Value k = block.add(block.mul(piece, terms), term);
       Values left, right;
       for (int64_t panel = 0; panel < body.panelsPerWarp; ++panel)
         for (int64_t side : {0, 1})
-          left.push_back(weightElement(tiles.weights, panel, block.add(column, 8 * side), block.i32(k)));
-      for (int64_t octet = 0; octet < octets; ++octet)
-        for (int64_t side : {0, 1})
-          right.push_back(tokenElement(tiles.tokens, octet, block.add(token, side), block.i32(k)));
+          left.push_back(weightElement(tiles.weights, panel, block.add(column, 8 * side), k));
+      for (Value elements : pieces) {
+        Value element = block.make<vector::ExtractOp>(elements, ArrayRef<int64_t>{term});
+        right.push_back(block.convert(element, block.builder.getF32Type()));
+      }
       for (auto [i, sum] : llvm::enumerate(next)) {
         int64_t tile = i / 4, panel = tile / body.octetsPerWarp, octet = tile % body.octetsPerWarp;
         if (octet < octets)
@@ -183,6 +197,12 @@ public:
       }
     }
     return next;
+  }
+
+  Value tokenPiece(Value tokens, int64_t octet, Value token, Value byte) const {
+    auto type = VectorType::get(pieceBytes / problem.xBytes, problem.xType);
+    Value offset = block.add(tokenStart, tokenTile.byte(block, token, byte));
+    return block.load(type, block.at(block.at(tokens, offset), octet * octetBytes));
   }
 };
 

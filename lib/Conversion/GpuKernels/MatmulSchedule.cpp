@@ -17,7 +17,7 @@ static MatmulArithmetic chooseArithmetic(Type x, Type w, bool isQuantized, const
     return MatmulArithmetic::Matrix16;
   // Narrow weights and integers are exact as tf32. Matrix instructions take half as many tf32 values, and several
   // times.
-  bool isFaster = machine.matrixProducts / 2.0 / tf32Passes(w) > machine.plainProducts;
+  bool isFaster = !machine.plainF32 && machine.matrixProducts / 2.0 / tf32Passes(w) > machine.plainProducts;
   return x.isF32() && (isQuantized || isFaster) ? MatmulArithmetic::Tf32 : MatmulArithmetic::Fma;
 }
 

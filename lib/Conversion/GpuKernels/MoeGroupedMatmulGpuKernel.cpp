@@ -234,14 +234,6 @@ Values GroupedMatmulBlock::multiplyStep(const MatmulBody &body, const MatmulProd
   return result;
 }
 
-/// Instructions of unrolled steps would be fetched as often as their operands.
-static void keepRolled(Operation *loop) {
-  MLIRContext *context = loop->getContext();
-  auto unroll = LLVM::LoopUnrollAttr::get(context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
-  loop->setAttr("loop_annotation",
-                LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}));
-}
-
 Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulProducts &products,
                                          const WarpPosition &position) {
   fillStages(body);
@@ -254,7 +246,7 @@ Values GroupedMatmulBlock::multiplySteps(const MatmulBody &body, const MatmulPro
     Values results = block.loop(first, end, one, initial, [&](Value step, ValueRange carried) {
       return multiplyStep(body, products, position, step, carried);
     });
-    keepRolled(results.front().getDefiningOp());
+    block.keepRolled(results);
     return results;
   };
   Values sums;
@@ -290,6 +282,8 @@ Values GroupedMatmulBlock::addChunks(Values sums, Value &isLast) {
     Value flag = block.at(block.globalPointer(context.flags), block.mul(unit, 4));
     Value last = emitIsLastArrival(block, thread, flag, shared, block.i32(schedule.chunks));
     auto add = [&] {
+      // All threads know it before results take the place of the count.
+      block.barrier();
       Values zeros(sums.size(), block.f32(0));
       Value first = block.mul(unit, schedule.chunks);
       return block.loop(

@@ -31,6 +31,8 @@ struct GpuMachine {
   // Of all processors together in a cycle from memory, and the cycles until what is asked for arrives.
   int64_t memoryBytesPerCycle;
   int64_t memoryLatency;
+  // What the user wishes: products of f32 by weights only as f32, never as sums of products of tf32.
+  bool plainF32 = false;
 };
 
 /// The machine of that chip, or null.
