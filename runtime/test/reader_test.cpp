@@ -183,6 +183,8 @@ const SectionCase sectionCases[] = {
              "input 'state' and output 'y' differ in element type or rank"),
     ROW_CASE("StateAxis", MOERT_SECTION_STATES, moert_state_t, 0, r.axis = 1,
              "axis 1 of input 'state' is not a symbolic dimension"),
+    ROW_CASE("StateReplacedInPlace", MOERT_SECTION_STATES, moert_state_t, 0, (r.axis = MOERT_STATE_REPLACED, r.in_place = 1),
+             "of a state that is replaced are in place or differ in extents"),
     ROW_CASE("StateInPlace", MOERT_SECTION_STATES, moert_state_t, 0, r.in_place = 2,
              "in_place of input 'state' is 2, expected 0 or 1"),
     {"StateTwice",

@@ -260,6 +260,109 @@ TEST(State, TruncatesAnInnerAxis) {
   EXPECT_EQ(first, second);
 }
 
+// A state that each step replaces by its input; the output is what it was before.
+class ReplacedStateTest : public testing::TestWithParam<const char *> {
+protected:
+  ReplacedStateTest() : program(open(makeModel())), session(makeSession(program.get(), makeOptions())) {}
+
+#ifdef MOERT_EMULATOR
+  const FakeCuda driver;
+#endif
+  static Bytes makeModel() {
+    ArtifactBuilder builder;
+    const int64_t n = -1 - int64_t(builder.symbol("n"));
+    builder.input("x", MOERT_I64, {n});
+    builder.input("past", MOERT_I64, {n});
+    builder.output("before", MOERT_I64, {n});
+    builder.output("present", MOERT_I64, {n});
+    builder.states.push_back({1, 1, MOERT_STATE_REPLACED, 0});
+    StepWriter &steps = builder.steps;
+    enum { size, bytes, zero };
+    steps.step(MOERT_STEP_INPUT_DIM, {size, 0, 0});
+    steps.constant(bytes, 8);
+    steps.step(MOERT_STEP_BINARY, {bytes, bytes, size, MOERT_BINARY_MUL});
+    for (uint32_t output : {0u, 1u}) {
+      steps.step(MOERT_STEP_OUTPUT, {builder.slot(output), output, size});
+      steps.step(MOERT_STEP_COPY, {builder.slot(output), zero, builder.inputSlot(1 - output), zero, bytes});
+    }
+    builder.check(size, "no elements");
+    steps.step(MOERT_STEP_RETURN, {});
+    builder.kernel("none", 0, 0, [](void *const *, const int64_t *, void *, int64_t, int64_t) { return 0; });
+    builder.gpuVariant("sm_80", 80, makeModule({makeEntry("none", 0, 0, "")}), {builder.gpuEntry("none", 32)});
+    return builder.build();
+  }
+  static moert_session_options_t makeOptions() {
+    moert_session_options_t options = MOERT_SESSION_OPTIONS_INIT;
+    options.device = GetParam();
+    return options;
+  }
+  static std::vector<int64_t> step(moert_session_t *session, std::vector<int64_t> x) {
+    const std::vector<int64_t> dims = {static_cast<int64_t>(x.size())};
+    const moert_tensor_view_t input = viewOf(x, dims);
+    moert_tensor_view_t before = {};
+    EXPECT_EQ(moert_session_step(session, &input, 1, &before, 1), MOERT_OK) << moert_last_error();
+    return elementsOf<int64_t>(before);
+  }
+  std::vector<int64_t> step(std::vector<int64_t> x) { return step(session.get(), std::move(x)); }
+
+  ProgramPtr program;
+  SessionPtr session;
+};
+
+using Elements = std::vector<int64_t>;
+
+TEST_P(ReplacedStateTest, IsZeroAtFirst) {
+  EXPECT_EQ(step({1, 2}), (Elements{0, 0}));
+  EXPECT_EQ(step({3, 4}), (Elements{1, 2}));
+  EXPECT_EQ(moert_session_state_length(session.get()), 0); // nothing grows
+  EXPECT_EQ(moert_session_state_reset(session.get()), MOERT_OK);
+  EXPECT_EQ(step({5, 6, 7}), (Elements{0, 0, 0}));
+  EXPECT_EQ(step({8, 9, 10}), (Elements{5, 6, 7}));
+}
+
+TEST_P(ReplacedStateTest, FailedStepKeepsIt) {
+  Elements none;
+  const Elements noExtent = {0};
+  const moert_tensor_view_t nothing = viewOf(none, noExtent);
+  EXPECT_FAILS(moert_session_step(session.get(), &nothing, 1, nullptr, 0), MOERT_RUN_FAILED, "no elements");
+  EXPECT_EQ(step({1, 2}), (Elements{0, 0}));
+  Elements one = {7};
+  const Elements oneExtent = {1};
+  const moert_tensor_view_t other = viewOf(one, oneExtent);
+  EXPECT_FAILS(moert_session_step(session.get(), &other, 1, nullptr, 0), MOERT_BAD_INPUT, "expected 1");
+  EXPECT_EQ(step({3, 4}), (Elements{1, 2}));
+}
+
+TEST_P(ReplacedStateTest, ForksSavesAndLoads) {
+  step({1, 2});
+  moert_session_t *copy = nullptr;
+  ASSERT_EQ(moert_session_state_fork(session.get(), &copy), MOERT_OK) << moert_last_error();
+  const SessionPtr forked(copy), loaded = makeSession(program.get(), makeOptions());
+  size_t size = 0;
+  Bytes bytes(1000);
+  ASSERT_EQ(moert_session_state_save(session.get(), bytes.data(), bytes.size(), &size), MOERT_OK) << moert_last_error();
+  ASSERT_EQ(moert_session_state_load(loaded.get(), bytes.data(), size), MOERT_OK) << moert_last_error();
+  EXPECT_EQ(step({3, 4}), (Elements{1, 2}));
+  EXPECT_EQ(step(forked.get(), {5, 6}), (Elements{1, 2}));
+  EXPECT_EQ(step(loaded.get(), {7, 8}), (Elements{1, 2}));
+  EXPECT_EQ(step({0, 0}), (Elements{3, 4}));
+}
+
+TEST_P(ReplacedStateTest, TruncatesToNothingOnly) {
+  step({1, 2});
+  EXPECT_FAILS(moert_session_state_truncate(session.get(), 1), MOERT_UNSUPPORTED,
+               "cannot truncate to 1 positions: each step replaces state 'past'");
+  EXPECT_EQ(moert_session_state_truncate(session.get(), 0), MOERT_OK);
+  EXPECT_EQ(step({3, 4}), (Elements{0, 0}));
+}
+
+#ifdef MOERT_EMULATOR
+INSTANTIATE_TEST_SUITE_P(State, ReplacedStateTest, testing::Values("cpu", "emu:sm_80", "cuda"),
+                         [](const auto &info) { return std::string(info.param).substr(0, 3); });
+#else
+INSTANTIATE_TEST_SUITE_P(State, ReplacedStateTest, testing::Values("cpu"));
+#endif
+
 TEST_P(StateTest, Forks) {
   step({10, 20, 30});
   moert_session_t *copy = nullptr;

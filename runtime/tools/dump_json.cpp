@@ -124,7 +124,9 @@ static void writeStates(JsonWriter &json, const Artifact &artifact) {
   json.newLine().key("states").beginArray();
   for (const moert_state_t &state : artifact.states) {
     json.beginObject().member("input", state.input).member("output", state.output);
-    json.member("axis", state.axis).member("in_place", state.in_place != 0).endObject();
+    if (state.axis != MOERT_STATE_REPLACED)
+      json.member("axis", state.axis);
+    json.member("in_place", state.in_place != 0).endObject();
   }
   json.endArray();
   const Tokenizer &tokenizer = artifact.tokenizer;

@@ -102,8 +102,10 @@ void TextDump::dumpSignature() {
   for (const TensorType &output : artifact.outputs)
     line("  output %-32s %s", output.name.c_str(), formatType(artifact, output).c_str());
   for (const moert_state_t &state : artifact.states)
-    line("  state  %s -> %s, axis %u%s", artifact.outputs[state.output].name.c_str(),
-         artifact.inputs[state.input].name.c_str(), state.axis, state.in_place ? ", in place" : "");
+    line("  state  %s -> %s, %s%s", artifact.outputs[state.output].name.c_str(),
+         artifact.inputs[state.input].name.c_str(),
+         state.axis == MOERT_STATE_REPLACED ? "replaced" : ("axis " + std::to_string(state.axis)).c_str(),
+         state.in_place ? ", in place" : "");
   const Tokenizer &tokenizer = artifact.tokenizer;
   if (tokenizer.kind == MOERT_TOKENIZER_BYTE)
     line("  tokens are bytes%s, %zu stop tokens",

@@ -290,7 +290,8 @@ MOERT_API moert_status_t moert_session_run(moert_session_t *session, const moert
                                            size_t input_count, moert_tensor_view_t *outputs, size_t output_count);
 
 // Like moert_session_run, without the inputs and outputs that carry state: the session feeds what the previous step
-// left, empty at first. A failed step leaves the state as it was.
+// left, at first nothing along the axis of a state that grows, zeros for one that is replaced. A failed step leaves the
+// state as it was.
 MOERT_API moert_status_t moert_session_step(moert_session_t *session, const moert_tensor_view_t *inputs,
                                             size_t input_count, moert_tensor_view_t *outputs, size_t output_count);
 
@@ -312,11 +313,12 @@ MOERT_API moert_status_t moert_session_estimate(moert_session_t *session, const 
 
 // --- State of steps --------------------------------------------------------------------------------------------------
 
-// Extent of the state along its growing axis: how many positions it holds. 0 without state.
+// Extent of the state along its growing axis: how many positions it holds. 0 without a state that grows.
 MOERT_API int64_t moert_session_state_length(const moert_session_t *session);
 // Forgets the state.
 MOERT_API moert_status_t moert_session_state_reset(moert_session_t *session);
-// Keeps the first `length` positions.
+// Keeps the first `length` positions. MOERT_UNSUPPORTED where a state is replaced by each step, unless all or no
+// positions are kept.
 MOERT_API moert_status_t moert_session_state_truncate(moert_session_t *session, int64_t length);
 // A new session on the same program, with the same options and a copy of the state.
 MOERT_API moert_status_t moert_session_state_fork(moert_session_t *session, moert_session_t **out_session);

@@ -206,9 +206,11 @@ typedef struct {
   uint32_t first_range, range_count;
 } moert_layer_t;
 
-// Output `output` of one step is input `input` of the next; `axis` grows. A state in place has no output step, and of
-// its input the program reads the extents alone: it asks once for the buffer by MOERT_STEP_STATE, finds there what the
-// state held, and writes behind it.
+// Output `output` of one step is input `input` of the next. Along `axis` it grows from nothing; or, with
+// MOERT_STATE_REPLACED, each step replaces a tensor of the same extents, which is zero at first. A state in place grows,
+// has no output step, and of its input the program reads the extents alone: it asks once for the buffer by
+// MOERT_STEP_STATE, finds there what the state held, and writes behind it.
+#define MOERT_STATE_REPLACED 0xffffffffu
 typedef struct {
   uint32_t input, output;        // both count from 0 within inputs and outputs
   uint32_t axis, in_place;       // in_place is 0 or 1

@@ -209,8 +209,7 @@ Status TableReader::readTaskReads() {
       return failure(MOERT_INVALID_FILE, "reads section: kernel ", row.kernel, ", expected less than ",
                      artifact.kernels.size());
     KernelDeclaration &kernel = artifact.kernels[row.kernel];
-    if (row.buffer >= kernel.bufferCount ||
-        (row.offsets >= kernel.bufferCount && row.offsets != MOERT_NO_BUFFER))
+    if (row.buffer >= kernel.bufferCount || (row.offsets >= kernel.bufferCount && row.offsets != MOERT_NO_BUFFER))
       return failure(MOERT_INVALID_FILE, "reads section: buffers ", row.buffer, " and ", row.offsets, " of kernel '",
                      kernel.name, "', which has ", kernel.bufferCount);
     constexpr uint64_t most = std::numeric_limits<int64_t>::max();
@@ -328,7 +327,11 @@ Status TableReader::readStates() {
     if (row.in_place > 1)
       return failure(MOERT_INVALID_FILE, "states section: in_place of input '", input.name, "' is ", row.in_place,
                      ", expected 0 or 1");
-    if (row.axis >= input.dims.size() || input.dims[row.axis] >= 0)
+    if (row.axis == MOERT_STATE_REPLACED) {
+      if (row.in_place || input.dims != output.dims)
+        return failure(MOERT_INVALID_FILE, "states section: input '", input.name, "' and output '", output.name,
+                       "' of a state that is replaced are in place or differ in extents");
+    } else if (row.axis >= input.dims.size() || input.dims[row.axis] >= 0)
       return failure(MOERT_INVALID_FILE, "states section: axis ", row.axis, " of input '", input.name,
                      "' is not a symbolic dimension");
     artifact.states.push_back(row);

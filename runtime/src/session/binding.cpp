@@ -66,7 +66,8 @@ Status InputBinding::bind(uint32_t input, const moert_tensor_view_t &view, bool 
 Status InputBinding::inferEmptyState(const moert_state_t &state, std::vector<int64_t> &dims) const {
   const TensorType &type = artifact.inputs[state.input];
   dims = type.dims;
-  dims[state.axis] = 0;
+  if (state.axis != MOERT_STATE_REPLACED)
+    dims[state.axis] = 0;
   for (size_t axis = 0; axis < dims.size(); ++axis) {
     if (dims[axis] >= 0)
       continue;

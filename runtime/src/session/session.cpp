@@ -78,12 +78,10 @@ Status Session::bindStep(std::span<const moert_tensor_view_t> given) {
     if (state.isEmpty()) {
       std::vector<int64_t> &dims = emptyStateDims[i];
       MOERT_TRY(binding.inferEmptyState(artifact.states[i], dims));
-      MOERT_TRY(binding.bind(
-          input, {artifact.inputs[input].elementType, static_cast<uint32_t>(dims.size()), dims.data(), nullptr, 0}));
-    } else {
-      MOERT_TRY(binding.bind(input, state.getView(i), /*readsData=*/!isInPlace));
-      binding.keepOnDevice(input);
+      MOERT_TRY(state.begin(i, dims));
     }
+    MOERT_TRY(binding.bind(input, state.getView(i), /*readsData=*/!isInPlace));
+    binding.keepOnDevice(input);
     if (isInPlace)
       binding.withholdData(input);
   }

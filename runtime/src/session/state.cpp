@@ -23,7 +23,29 @@ AxisLayout State::layout(size_t index) const {
   return AxisLayout::of(tensors[index].dims, row(index).axis, elementSize(type(index).elementType));
 }
 
-int64_t State::getLength() const { return isPresent && !tensors.empty() ? extent(0) : 0; }
+size_t State::firstGrowing() const {
+  size_t index = 0;
+  while (index < tensors.size() && !grows(index))
+    ++index;
+  return index;
+}
+
+int64_t State::getLength() const {
+  const size_t index = firstGrowing();
+  return isPresent && index < tensors.size() ? extent(index) : 0;
+}
+
+Status State::begin(size_t index, std::span<const int64_t> dims) {
+  Tensor &tensor = tensors[index];
+  // A first step that failed may have left memory, and that of a state in place serves again.
+  if (row(index).in_place) {
+    std::copy(dims.begin(), dims.end(), tensor.dims.begin());
+    return Status::success();
+  }
+  release(tensor);
+  std::copy(dims.begin(), dims.end(), tensor.dims.begin());
+  return grows(index) ? Status::success() : allocate(index, 1);
+}
 
 moert_tensor_view_t State::getView(size_t index) const {
   const Tensor &tensor = tensors[index];
@@ -42,7 +64,8 @@ Status State::allocate(size_t index, int64_t capacity) {
   Tensor &tensor = tensors[index];
   std::array<int64_t, MOERT_MAX_RANK> dims;
   std::copy(tensor.dims.begin(), tensor.dims.end(), dims.begin());
-  dims[row(index).axis] = capacity;
+  if (grows(index))
+    dims[row(index).axis] = capacity;
   uint64_t bytes = 0;
   if (!denseBytes(dims.data(), static_cast<uint32_t>(tensor.dims.size()), elementSize(type(index).elementType), bytes))
     return failure(MOERT_RUN_FAILED, "state '", type(index).name, "' has impossible extents ",
@@ -105,7 +128,17 @@ void State::reset() {
 }
 
 Status State::truncate(int64_t length) {
+  if (length == 0) {
+    reset();
+    return Status::success();
+  }
   for (size_t i = 0; i < tensors.size(); ++i) {
+    if (!grows(i)) {
+      if (length != getLength())
+        return failure(MOERT_UNSUPPORTED, "cannot truncate to ", length, " positions: each step replaces state '",
+                       type(i).name, "'");
+      continue;
+    }
     const int64_t held = isPresent ? extent(i) : 0;
     if (length < 0 || length > held)
       return failure(MOERT_INVALID_ARGUMENT, "cannot truncate to ", length, " positions: state '", type(i).name,
@@ -115,6 +148,8 @@ Status State::truncate(int64_t length) {
   }
   for (size_t i = 0; i < tensors.size() && isPresent; ++i) {
     Tensor &tensor = tensors[i];
+    if (!grows(i))
+      continue;
     tensor.dims[row(i).axis] = length;
     if (row(i).in_place)
       continue;

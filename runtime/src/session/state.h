@@ -1,7 +1,8 @@
 // What a session carries from step to step: one tensor for each row of the states section.
 //
-// A state is either functional, written by each step as a new output that replaces the old tensor, or in place: then it
-// lives in a buffer with room for more positions than it holds, and a step writes behind those it holds.
+// A state grows along an axis, or each step replaces it by one of the same extents. It is either functional, written by
+// each step as a new output, or in place: then it grows in a buffer with room for more positions than it holds, and a
+// step writes behind those it holds.
 #pragma once
 #include "artifact/artifact.h"
 #include "session/arena.h"
@@ -26,9 +27,11 @@ public:
   ~State() { reset(); }
 
   bool isEmpty() const { return !isPresent; }
-  // Positions held; 0 if empty.
+  // Positions that states which grow hold; 0 if empty.
   int64_t getLength() const;
-  // The view to feed to the input of state `index`, without data if the state is in place. Only if not empty.
+  // What state `index` is before the first step, for an input of extents `dims`: no positions, or zeros.
+  Status begin(size_t index, std::span<const int64_t> dims);
+  // The view to feed to the input of state `index`, without data if the state is in place. Only if not empty or begun.
   moert_tensor_view_t getView(size_t index) const;
   // Room for `length` positions of a state in place; `dims` are the extents of its input in this step.
   Status reserve(size_t index, std::span<const int64_t> dims, int64_t length, StateMemory &memory);
@@ -55,7 +58,11 @@ private:
   const moert_state_t &row(size_t index) const { return artifact.states[index]; }
   const TensorType &type(size_t index) const { return artifact.inputs[row(index).input]; }
   AxisLayout layout(size_t index) const;
-  int64_t extent(size_t index) const { return tensors[index].dims[row(index).axis]; }
+  bool grows(size_t index) const { return row(index).axis != MOERT_STATE_REPLACED; }
+  // Positions that the tensor holds; one that is replaced is a single position.
+  int64_t extent(size_t index) const { return grows(index) ? tensors[index].dims[row(index).axis] : 1; }
+  // The first state that grows, or the number of states.
+  size_t firstGrowing() const;
   void release(Tensor &tensor);
   // A zeroed buffer of `capacity` positions for the tensor's extents.
   Status allocate(size_t index, int64_t capacity);
