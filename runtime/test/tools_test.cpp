@@ -240,6 +240,48 @@ TEST_F(ToolsTest, RunGenerates) {
   EXPECT_EQ(out, random);
 }
 
+// The score of the byte that is the length is best; the inputs that tell the length must agree with each other.
+ArtifactBuilder makeLengthModel(int64_t lengthRank) {
+  ArtifactBuilder builder;
+  const int64_t seq = -1 - int64_t(builder.symbol("seq"));
+  builder.input("input_ids", MOERT_I64, {1, seq});
+  builder.input("seqlens_k", MOERT_I32, std::vector<int64_t>(static_cast<size_t>(lengthRank), 1));
+  builder.input("total_sequence_length", MOERT_I64, {});
+  builder.output("logits", MOERT_I32, {1, 256});
+  builder.tokenizer = {MOERT_TOKENIZER_BYTE, 0, 0, 0, 0};
+  enum { length, last, total, one, zero, vocabulary, isSame };
+  StepWriter &steps = builder.steps;
+  steps.step(MOERT_STEP_INPUT_DIM, {length, 0, 1});
+  steps.step(MOERT_STEP_LOAD, {last, builder.inputSlot(1), zero, MOERT_I32});
+  steps.step(MOERT_STEP_LOAD, {total, builder.inputSlot(2), zero, MOERT_I64});
+  steps.constant(one, 1);
+  steps.constant(vocabulary, 256);
+  steps.step(MOERT_STEP_BINARY, {last, last, one, MOERT_BINARY_ADD});
+  for (uint32_t told : {last, total}) {
+    steps.step(MOERT_STEP_BINARY, {isSame, told, length, MOERT_BINARY_EQ});
+    builder.check(isSame, "lengths differ");
+  }
+  steps.step(MOERT_STEP_OUTPUT, {builder.slot(0), 0, one, vocabulary});
+  const uint32_t loop = steps.here();
+  steps.step(MOERT_STEP_BINARY, {isSame, zero, length, MOERT_BINARY_EQ});
+  steps.step(MOERT_STEP_STORE, {builder.slot(0), zero, isSame, MOERT_I32});
+  steps.step(MOERT_STEP_BINARY, {zero, zero, one, MOERT_BINARY_ADD});
+  steps.step(MOERT_STEP_BINARY, {isSame, zero, vocabulary, MOERT_BINARY_EQ});
+  steps.step(MOERT_STEP_JUMP_IF_ZERO, {isSame, loop});
+  steps.step(MOERT_STEP_RETURN, {});
+  return builder;
+}
+
+TEST_F(ToolsTest, GenerateTellsTheLength) {
+  write("length.moe", makeLengthModel(1).build());
+  const std::string text(48, 'a'); // the digits begin at 48
+  EXPECT_EQ(runModel("FOLDER/length.moe --generate " + text + " --max-new 3"), 0) << error;
+  EXPECT_EQ(out, "012\n");
+  write("rank.moe", makeLengthModel(2).build());
+  EXPECT_EQ(runModel("FOLDER/rank.moe --generate a"), 1);
+  EXPECT_HAS(error, "cannot generate: input 'seqlens_k' has rank 2, expected 1");
+}
+
 TEST_F(ToolsTest, RunBenchmarks) {
   ASSERT_EQ(runModel("FOLDER/successor.moe --bench --prefill 4 --decode 3 --repeat 2 --json"), 0) << error;
   for (const char *key : {"prefill_tokens_per_s", "decode_tokens_per_s", "step_p95_ms", "machine_read_gb_per_s"})

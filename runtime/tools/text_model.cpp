@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace moert::tools {
 
@@ -16,14 +17,29 @@ static std::vector<bool> findStateTensors(const moert_program_t *program, size_t
   return carries;
 }
 
-static TextSignature::Role findRole(const std::string &name) {
-  if (name == "input_ids")
-    return TextSignature::Role::Tokens;
-  if (name == "position_ids")
-    return TextSignature::Role::Positions;
-  if (name == "attention_mask")
-    return TextSignature::Role::Mask;
-  throw ToolError("cannot generate: no rule how to feed input '" + name + "'");
+static TextSignature::Input findRole(const moert_tensor_info_t &info) {
+  using Role = TextSignature::Role;
+  struct Rule {
+    const char *name;
+    Role role;
+    uint32_t rank;
+  };
+  static constexpr Rule rules[] = {
+      {"input_ids", Role::Tokens, 2},
+      {"position_ids", Role::Positions, 2},
+      {"attention_mask", Role::Mask, 2},
+      {"seqlens_k", Role::LastPosition, 1},
+      {"total_sequence_length", Role::Length, 0},
+  };
+  for (const Rule &rule : rules) {
+    if (rule.name != std::string_view(info.name))
+      continue;
+    if (info.rank != rule.rank)
+      throw ToolError("cannot generate: input '" + std::string(info.name) + "' has rank " + std::to_string(info.rank) +
+                      ", expected " + std::to_string(rule.rank));
+    return {rule.role, info.element_type, info.rank};
+  }
+  throw ToolError("cannot generate: no rule how to feed input '" + std::string(info.name) + "'");
 }
 
 static size_t findLogits(const moert_program_t *program) {
@@ -45,11 +61,7 @@ TextSignature::TextSignature(const moert_program_t *program)
   for (size_t i = 0; i < count; ++i) {
     if (isState[i])
       continue;
-    const moert_tensor_info_t info = getInput(program, i);
-    if (info.rank != 2)
-      throw ToolError("cannot generate: input '" + std::string(info.name) + "' has rank " + std::to_string(info.rank) +
-                      ", expected 2");
-    inputs.push_back({findRole(info.name), info.element_type});
+    inputs.push_back(findRole(getInput(program, i)));
     hasTokens |= inputs.back().role == Role::Tokens;
   }
   if (!hasTokens)
@@ -57,16 +69,30 @@ TextSignature::TextSignature(const moert_program_t *program)
 }
 
 Tensor makeTextInput(const TextSignature::Input &input, const std::vector<int64_t> &tokens, int64_t before) {
-  const auto added = static_cast<int64_t>(tokens.size());
-  const bool isMask = input.role == TextSignature::Role::Mask;
-  const int64_t length = isMask ? before + added : added;
-  Tensor tensor{input.elementType, {1, length}, {}};
+  using Role = TextSignature::Role;
+  const auto added = static_cast<int64_t>(tokens.size()), length = before + added;
+  std::vector<int64_t> values = tokens;
+  switch (input.role) {
+  case Role::Tokens:
+    break;
+  case Role::Positions:
+    std::iota(values.begin(), values.end(), before);
+    break;
+  case Role::Mask:
+    values.assign(static_cast<size_t>(length), 1);
+    break;
+  case Role::LastPosition:
+    values = {length - 1};
+    break;
+  case Role::Length:
+    values = {length};
+    break;
+  }
+  Tensor tensor{input.elementType, {1, static_cast<int64_t>(values.size())}, {}};
+  tensor.dims.resize(input.rank); // those of fewer dimensions have one value
   resize(tensor);
-  for (int64_t i = 0; i < length; ++i)
-    setElement(tensor, i,
-               isMask                                      ? 1.0
-               : input.role == TextSignature::Role::Tokens ? double(tokens[static_cast<size_t>(i)])
-                                                           : double(before + i));
+  for (size_t i = 0; i < values.size(); ++i)
+    setElement(tensor, static_cast<int64_t>(i), double(values[i]));
   return tensor;
 }
 

@@ -9,10 +9,11 @@ namespace moert::tools {
 struct TextSignature {
   explicit TextSignature(const moert_program_t *program);
 
-  enum class Role { Tokens, Positions, Mask };
+  // LastPosition is the index of the last token, Length the number of all.
+  enum class Role { Tokens, Positions, Mask, LastPosition, Length };
   struct Input {
     Role role;
-    uint32_t elementType;
+    uint32_t elementType, rank;
   };
   std::vector<Input> inputs; // those that do not carry state
   size_t logits;             // the output that scores, in signature order
