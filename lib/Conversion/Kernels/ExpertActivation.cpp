@@ -24,19 +24,19 @@ public:
   Value relu(Value x) { return emit.make<arith::MaximumFOp>(x, real(0.0)); }
 
   Value sigmoid(Value x) {
-    Value exponential = emit.make<math::ExpOp>(emit.make<arith::NegFOp>(x));
-    return emit.make<arith::DivFOp>(real(1.0), add(real(1.0), exponential));
+    Value exponential = emit.make<math::ExpOp>(emit.make<arith::NegFOp>(x), approximate);
+    return emit.make<arith::DivFOp>(real(1.0), add(real(1.0), exponential), approximate);
   }
 
   Value gelu(Value x) {
-    Value erf = emit.make<math::ErfOp>(mul(x, real(1.0 / std::numbers::sqrt2)));
+    Value erf = emit.make<math::ErfOp>(mul(x, real(1.0 / std::numbers::sqrt2)), approximate);
     return mul(mul(real(0.5), x), add(real(1.0), erf));
   }
 
   Value geluTanh(Value x) {
     Value cube = mul(mul(x, x), x);
     Value inner = mul(real(std::numbers::sqrt2 * std::numbers::inv_sqrtpi), add(x, mul(real(0.044715), cube)));
-    return mul(mul(real(0.5), x), add(real(1.0), emit.make<math::TanhOp>(inner)));
+    return mul(mul(real(0.5), x), add(real(1.0), emit.make<math::TanhOp>(inner, approximate)));
   }
 
   Value silu(Value x, double alpha) { return mul(x, sigmoid(alpha == 1.0 ? x : mul(x, real(alpha)))); }
@@ -45,6 +45,9 @@ public:
   Value atLeast(Value x, double limit) { return emit.make<arith::MaximumFOp>(x, real(limit)); }
 
 private:
+  /// Where the target has instructions for functions that are good enough next to 1.
+  static constexpr auto approximate = arith::FastMathFlags::afn;
+
   LoopEmitter &emit;
   Type type;
 };

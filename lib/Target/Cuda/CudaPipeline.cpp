@@ -31,6 +31,7 @@ void moec::buildCudaLoweringPipeline(OpPassManager &pm) {
   kernels.addPass(createCanonicalizerPass());
   kernels.addPass(createCSEPass());
   kernels.addPass(createLoopInvariantCodeMotionPass());
+  kernels.addPass(createApproximateGpuMath());
   kernels.addPass(createExpandMath());
   kernels.addPass(createMathToIntrinsics());
   kernels.addPass(createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll()));
