@@ -21,10 +21,14 @@ MatrixParts AttentionProducts::loadQueries(int64_t tile, int64_t step) const {
   return split(block.loadMatrices(block.at(queries, offset), 4, /*transposed=*/false));
 }
 
-void AttentionProducts::setQueries(Value tile) {
+bool AttentionProducts::keepsQueries() const {
   constexpr int64_t mostKept = 8;
+  return problem.kind != MatrixKind::Tf32 && body.tilesPerWarp * querySteps() <= mostKept;
+}
+
+void AttentionProducts::setQueries(Value tile) {
   queries = laneAddress(tile, firstRow, schedule.keyPitch, /*rowsFirst=*/true);
-  if (problem.kind != MatrixKind::Tf32 && body.tilesPerWarp * querySteps() <= mostKept)
+  if (keepsQueries())
     for (int64_t tile = 0; tile < body.tilesPerWarp; ++tile)
       for (int64_t step = 0; step < querySteps(); ++step)
         kept.push_back(loadQueries(tile, step));

@@ -27,7 +27,9 @@ public:
   /// Those of the values, and behind them one of ones, whose sums are those of the weights.
   int64_t sumOctets() const { return schedule.columnsPerPart / 8 + 1; }
 
-  /// Says where the queries lie. Few enough are kept in registers.
+  /// Whether the queries stay in registers: few enough of them.
+  bool keepsQueries() const;
+  /// Says where the queries lie, which have arrived if they are kept.
   void setQueries(mlir::Value tile);
   /// Scores of all queries and keys of the warp, in the order (tile of queries, octet of keys, register).
   Values multiplyKeys(mlir::Value tile) const;

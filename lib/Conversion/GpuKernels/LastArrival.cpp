@@ -17,6 +17,5 @@ Value moec::emitIsLastArrival(const GpuBlockBuilder &block, Value thread, Value 
   });
   block.barrier();
   Value before = block.load(block.builder.getI32Type(), shared);
-  block.barrier();
   return block.equal(block.add(before, 1), count);
 }

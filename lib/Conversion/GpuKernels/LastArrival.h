@@ -8,7 +8,8 @@ namespace moec {
 
 /// Counts this block among the `count` (i32) blocks of a tile and returns whether all others came before; what those
 /// have stored is visible behind it. `flag` points to an i32 that is zero before the first and after the last, `shared`
-/// to 4 bytes of shared memory. Every thread of the block takes part.
+/// to 4 bytes of shared memory, which may be written again behind another barrier. Every thread of the block takes
+/// part.
 mlir::Value emitIsLastArrival(const GpuBlockBuilder &block, mlir::Value thread, mlir::Value flag, mlir::Value shared,
                               mlir::Value count);
 

@@ -307,10 +307,13 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
     beginCopy(body, block.i32(0), ahead, block.i32(ahead * body.slotBytes));
     block.commitCopies();
   }
-  block.waitForCopies(body.slots - 2);
-  block.barrier();
 
   AttentionProducts products(block, problem, schedule, body, lane, warpRow, warpKey);
+  // Otherwise they are read behind the barrier of a step.
+  if (products.keepsQueries()) {
+    block.waitForCopies(body.slots - 2);
+    block.barrier();
+  }
   products.setQueries(shared);
   AttentionScores scores(block, problem, body, operands, unit, lane, warpRow);
   int64_t rows = 2 * body.tilesPerWarp;
@@ -321,7 +324,10 @@ void AttentionBlock::emitBody(const AttentionBody &body) {
     return emitStep(body, products, scores, step, warpKey, carried);
   });
 
-  // From here on shared memory holds other things. Each step has waited for its copies, so that none is under way.
+  // From here on shared memory holds other things. Each step has waited for its copies; without any, the queries may
+  // still be under way.
+  if (!products.keepsQueries())
+    block.waitForCopies(0);
   block.barrier();
   Values largest = llvm::map_to_vector<6>(
       ValueRange(last).slice(1, rows), [&](Value score) { return block.mulFloat(score, block.f32(scores.factor())); });

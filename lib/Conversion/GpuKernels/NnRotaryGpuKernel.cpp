@@ -106,8 +106,10 @@ struct RotaryGpuKernel : step::GpuKernelOpInterface::ExternalModel<RotaryGpuKern
     ElementRuns x(block, operands[0]), out(block, results[0]), cos(block, operands[1]), sin(block, operands[2]);
     emitUnitLoop(emit, context, runs, [&](Value unit) {
       Value head = emit.div(unit, shape.runs()), run = emit.rem(unit, shape.runs());
-      Value batch = emit.select(isShared, emit.index(0), emit.div(head, emit.mul(extents[1], extents[2])));
-      Value table = emit.add(emit.mul(batch, positions), emit.rem(head, extents[2]));
+      // Heads of all positions are counted in 32 bits, whose division is much shorter.
+      Value number = emit.toI32(head), position = emit.toIndex(block.rem(number, emit.toI32(extents[2])));
+      Value batch = emit.toIndex(block.div(number, emit.toI32(emit.mul(extents[1], extents[2]))));
+      Value table = emit.add(emit.mul(emit.select(isShared, emit.index(0), batch), positions), position);
       RotaryHead rotary{block, shape, x, out, cos, sin, emit.mul(head, shape.size), emit.mul(table, shape.pairs)};
       auto rotate = [&] {
         rotary.emitPairs(emit.mul(run, shape.width));
