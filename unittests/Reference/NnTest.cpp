@@ -208,6 +208,22 @@ TEST_F(NnTest, KvAppend) {
   EXPECT_EQ(message, "positions 3 to 4 are out of range for room for 3");
 }
 
+TEST_F(NnTest, KvAppendToStarts) {
+  llvm::StringRef op =
+      "nn.kv_append %1 to %0 at %2 starts %3 : tensor<2xi64> : tensor<2x1x1x1xf32>, tensor<2x1x3x1xf32> "
+      "-> tensor<2x1x3x1xf32>";
+  auto append = [&](int64_t start) {
+    return runOp(op, {"tensor<2x1x3x1xf32>", "tensor<2x1x1x1xf32>", "index", "tensor<2xi64>"}, "tensor<2x1x3x1xf32>",
+                 {f32({2, 1, 3, 1}, {1, 2, 3, 4, 5, 6}), f32({2, 1, 1, 1}, {10, 20}), index(9),
+                  integers(64, {2}, {1, static_cast<double>(start)})});
+  };
+  auto results = append(0);
+  ASSERT_EQ(results.size(), 1u) << message;
+  EXPECT_THAT(reals(results[0]), ElementsAre(1, 10, 3, 20, 5, 6));
+  EXPECT_THAT(append(-1), IsEmpty());
+  EXPECT_EQ(message, "positions -1 to 0 are out of range for room for 3");
+}
+
 TEST_F(AttentionTest, SoftcapBoundsScores) {
   auto results =
       runOp("nn.attention %0, %1, %2 scale 1000.0 {softcap = 1.0} : (tensor<1x1x1x1xf32>, tensor<1x1x2x1xf32>, "

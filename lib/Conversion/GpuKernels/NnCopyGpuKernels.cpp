@@ -133,21 +133,31 @@ private:
 class KvAppendCopy {
 public:
   KvAppendCopy(nn::KvAppendOp op, const LoopEmitter &emit, ValueRange operands)
-      : emit(emit), added(operands[1]), position(operands[2]),
+      : emit(emit), added(operands[1]), position(operands[2]), starts(op.getStarts() ? operands[3] : Value()),
         grid(emit, emit.elements(added, 0, 3), emit.extent(added, 3), getWidth(op)) {}
 
   static int64_t getWidth(nn::KvAppendOp op) {
     return getRowWidth(cast<RankedTensorType>(op.getNewPositions().getType()), 3);
   }
   Value buildRunCount() const { return grid.count(); }
-  SmallVector<Value> buildConditions() const { return {}; }
+  SmallVector<Value> buildConditions() const {
+    return starts ? SmallVector<Value>{emit.equal(emit.extent(starts, 0), emit.extent(added, 0))}
+                  : SmallVector<Value>();
+  }
 
   void emitRun(const GpuBlockBuilder &block, const step::GpuKernelContext &context, Value result, Value run) const {
     Value capacity = emit.extent(result, 2), count = emit.extent(added, 2), row = grid.row(run);
-    Value fits = emit.compare(arith::CmpIPredicate::sle, emit.add(position, count), capacity);
-    fits = emit.both(fits, emit.equal(emit.extent(result, 0), emit.extent(added, 0)));
+    Value head = emit.div(row, count), first = position;
+    Value fits = emit.equal(emit.extent(result, 0), emit.extent(added, 0));
+    if (starts) {
+      Value startCount = emit.add(emit.sub(capacity, count), emit.index(1));
+      auto [at, valid] = loadIndex(block, context, starts, emit.div(head, emit.extent(added, 1)), startCount);
+      first = at;
+      fits = emit.both(fits, valid);
+    }
+    fits = emit.both(fits, emit.compare(arith::CmpIPredicate::sle, emit.add(first, count), capacity));
     context.emitCheck(block.builder, block.loc, fits, MOERT_KERNEL_BAD_VALUE);
-    Value targetRow = emit.add(emit.mul(emit.div(row, count), capacity), emit.add(position, emit.rem(row, count)));
+    Value targetRow = emit.add(emit.mul(head, capacity), emit.add(first, emit.rem(row, count)));
     Value target = emit.add(emit.mul(targetRow, grid.columns), grid.column(run));
     block.ifThen(fits, [&] {
       ElementRuns(block, added).copy(emit.mul(run, grid.width), ElementRuns(block, result), target, grid.width);
@@ -156,7 +166,7 @@ public:
 
 private:
   const LoopEmitter &emit;
-  Value added, position;
+  Value added, position, starts;
   RunGrid grid;
 };
 

@@ -33,21 +33,32 @@ struct KvAppendKernel : step::KernelOpInterface::ExternalModel<KvAppendKernel, n
   LogicalResult emitTasks(Operation *op, OpBuilder &builder, Location loc, const step::KernelContext &context,
                           ValueRange operands, ValueRange results, Value begin, Value end) const {
     KernelBuilder kernel(builder, loc, context);
+    bool hasStarts = cast<nn::KvAppendOp>(op).getStarts() != nullptr;
     Value added = operands[1], position = operands[2], state = results[0];
     SmallVector<Value> extents = kernel.extents(added, 0, 3); // batch, head, position
     Value size = kernel.extent(added, 3), capacity = kernel.extent(state, 2);
-    Value fits = kernel.compare(arith::CmpIPredicate::sle, kernel.add(position, extents[2]), capacity);
-    Value batchMatches = kernel.equal(kernel.extent(state, 0), extents[0]);
-    end = kernel.require({fits, batchMatches}, MOERT_KERNEL_BAD_VALUE, begin, end);
+    SmallVector<Value> conditions = {kernel.equal(kernel.extent(state, 0), extents[0])};
+    if (hasStarts)
+      conditions.push_back(kernel.equal(kernel.extent(operands[3], 0), extents[0]));
+    Value last = hasStarts ? kernel.index(0) : position;
+    conditions.push_back(kernel.compare(arith::CmpIPredicate::sle, kernel.add(last, extents[2]), capacity));
+    end = kernel.require(conditions, MOERT_KERNEL_BAD_VALUE, begin, end);
 
-    Value in = kernel.flatten(added), out = kernel.flatten(state);
+    Value in = kernel.flatten(added), out = kernel.flatten(state),
+          starts = hasStarts ? kernel.flatten(operands[3]) : Value();
+    Value startCount = kernel.add(kernel.sub(capacity, extents[2]), kernel.index(1));
     kernel.loop(begin, end, 1, [&](Value task) {
       ColumnBlock block = kernel.rowBlock(task, size);
-      Value head = kernel.div(block.outer, extents[2]);
-      Value at = kernel.add(position, kernel.rem(block.outer, extents[2]));
+      Value head = kernel.div(block.outer, extents[2]), first = position, valid;
+      if (hasStarts)
+        std::tie(first, valid) = kernel.loadIndex(starts, kernel.div(head, extents[1]), startCount);
+      Value at = kernel.add(first, kernel.rem(block.outer, extents[2]));
       Value row = kernel.mul(block.outer, size), target = kernel.mul(kernel.add(kernel.mul(head, capacity), at), size);
-      kernel.copy(in, kernel.add(row, block.from), out, kernel.add(target, block.from),
-                  kernel.sub(block.to, block.from));
+      auto copy = [&] {
+        kernel.copy(in, kernel.add(row, block.from), out, kernel.add(target, block.from),
+                    kernel.sub(block.to, block.from));
+      };
+      valid ? kernel.ifThen(valid, copy) : copy();
     });
     return success();
   }

@@ -119,9 +119,12 @@ LogicalResult AttentionOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedSh
 //===----------------------------------------------------------------------===//
 
 LogicalResult KvAppendOp::verify() {
-  ShapeChecks c1(*this, "C1"), c2(*this, "C2");
+  ShapeChecks c1(*this, "C1"), c2(*this, "C2"), c3(*this, "C3");
   RankedTensorType state = tensorType(getState());
   if (failed(c1.rank("state", getState(), 4)))
+    return failure();
+  if (getStarts() && (failed(c3.shape("starts", getStarts(), {state.getDimSize(0)})) ||
+                      failed(c3.elementType("starts", getStarts(), IntegerType::get(getContext(), 64)))))
     return failure();
   int64_t shape[] = {state.getDimSize(0), state.getDimSize(1), ShapedType::kDynamic, state.getDimSize(3)};
   if (failed(c1.shape("the new positions", getNewPositions(), shape)) ||

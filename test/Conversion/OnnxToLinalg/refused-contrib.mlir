@@ -40,17 +40,43 @@ func.func @heads(%q: tensor<1x3x9xf32>) -> tensor<1x3x9xf32> {
 }
 
 // -----
-func.func @bias(%q: tensor<1x3x8xf32>, %b: tensor<24xf32>) -> tensor<1x3x8xf32> {
-  // expected-error @+1 {{input 3 (bias) is not supported}}
+func.func @bias(%q: tensor<1x3x8xf32>, %b: tensor<1x24xf32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{input 3 (bias): expected a vector for inputs of rank 3, found 'tensor<1x24xf32>'}}
   %0 = onnx.node "MultiHeadAttention"(%q, %q, %q, %b) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64}}
-    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<24xf32>) -> tensor<1x3x8xf32>
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x24xf32>) -> tensor<1x3x8xf32>
   return %0 : tensor<1x3x8xf32>
 }
 
 // -----
-func.func @smooth(%q: tensor<1x3x8xf32>, %l: tensor<1xi32>) -> tensor<1x3x8xf32> {
-  // expected-error @+1 {{attribute smooth_softmax: expected 0, found 1}}
-  %0 = onnx.node "GroupQueryAttention"(%q, %q, %q, %q, %q, %l, %l) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64, kv_num_heads = 2 : i64, smooth_softmax = 1 : i64}}
+func.func @mask_rank(%q: tensor<1x3x8xf32>, %m: tensor<1x2x3x3xi32>) -> tensor<1x3x8xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{input 4 (key_padding_mask): expected rank 1 to 3, found 'tensor<1x2x3x3xi32>'}}
+  %0 = onnx.node "MultiHeadAttention"(%q, %q, %q, %none, %m) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64}}
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, none, tensor<1x2x3x3xi32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @indirection(%q: tensor<1x3x8xf32>, %c: tensor<1x1x3xi32>) -> tensor<1x3x8xf32> {
+  %none = onnx.absent
+  // expected-error @+1 {{input 9 (cache_indirection) is not supported}}
+  %0 = onnx.node "MultiHeadAttention"(%q, %q, %q, %none, %none, %none, %none, %none, %none, %c) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64}}
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, none, none, none, none, none, none, tensor<1x1x3xi32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @lengths(%q: tensor<1x3x8xf32>, %p: tensor<1x2x5x4xf32>, %l: tensor<1x1x1xi32>, %t: tensor<i32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{input 5 (seqlens_k): expected [batch], found 'tensor<1x1x1xi32>'}}
+  %0 = onnx.node "GroupQueryAttention"(%q, %q, %q, %p, %p, %l, %t) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64, kv_num_heads = 2 : i64}}
+    : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>, tensor<1x1x1xi32>, tensor<i32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+func.func @bidirectional(%q: tensor<1x3x8xf32>, %l: tensor<1xi32>) -> tensor<1x3x8xf32> {
+  // expected-error @+1 {{attribute causal: expected 1, found 0}}
+  %0 = onnx.node "GroupQueryAttention"(%q, %q, %q, %q, %q, %l, %l) {domain = "com.microsoft", version = 1 : i64, attrs = {num_heads = 2 : i64, kv_num_heads = 2 : i64, causal = 0 : i64}}
     : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1xi32>, tensor<1xi32>) -> tensor<1x3x8xf32>
   return %0 : tensor<1x3x8xf32>
 }

@@ -144,6 +144,18 @@ func.func @append_element(%s: tensor<1x2x8x4xf32>, %a: tensor<1x2x1x4xf16>, %n: 
   return
 }
 // -----
+func.func @append_starts(%s: tensor<2x2x8x4xf32>, %a: tensor<2x2x1x4xf32>, %n: index, %f: tensor<3xi64>) {
+  // expected-error @+1 {{C3: expected starts of shape [2], found [3]}}
+  %0 = nn.kv_append %a to %s at %n starts %f : tensor<3xi64> : tensor<2x2x1x4xf32>, tensor<2x2x8x4xf32> -> tensor<2x2x8x4xf32>
+  return
+}
+// -----
+func.func @append_start_type(%s: tensor<2x2x8x4xf32>, %a: tensor<2x2x1x4xf32>, %n: index, %f: tensor<2xi32>) {
+  // expected-error @+1 {{C3: expected starts of element type 'i64', found 'i32'}}
+  %0 = nn.kv_append %a to %s at %n starts %f : tensor<2xi32> : tensor<2x2x1x4xf32>, tensor<2x2x8x4xf32> -> tensor<2x2x8x4xf32>
+  return
+}
+// -----
 func.func @append_result(%s: tensor<1x2x8x4xf32>, %a: tensor<1x2x1x4xf32>, %n: index) {
   // expected-error @+1 {{C2: expected the result of shape [1, 2, 8, 4], found [1, 2, 9, 4]}}
   %0 = nn.kv_append %a to %s at %n : tensor<1x2x1x4xf32>, tensor<1x2x8x4xf32> -> tensor<1x2x9x4xf32>

@@ -54,6 +54,9 @@ func.func @attention(%q: tensor<1x4x?x16xf32>, %k: tensor<1x2x?x16xf32>, %c: ten
     -> tensor<1x4x?x16xf32>
   // CHECK: nn.kv_append %{{.*}} to %{{.*}} at %{{.*}} : tensor<1x2x1x16xf32>, tensor<1x2x?x16xf32> -> tensor<1x2x?x16xf32>
   %3 = nn.kv_append %a to %k at %n : tensor<1x2x1x16xf32>, tensor<1x2x?x16xf32> -> tensor<1x2x?x16xf32>
+  %starts = arith.constant dense<3> : tensor<1xi64>
+  // CHECK: nn.kv_append %{{.*}} to %{{.*}} at %{{.*}} starts %{{.*}} : tensor<1xi64> : tensor<1x2x1x16xf32>, tensor<1x2x?x16xf32> -> tensor<1x2x?x16xf32>
+  %ragged = nn.kv_append %a to %k at %n starts %starts : tensor<1xi64> : tensor<1x2x1x16xf32>, tensor<1x2x?x16xf32> -> tensor<1x2x?x16xf32>
   // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} length %{{.*}} scale 1.000000e+00 :
   %4 = nn.attention %q, %3, %3 length %n scale 1.0
     : (tensor<1x4x?x16xf32>, tensor<1x2x?x16xf32>, tensor<1x2x?x16xf32>, index) -> tensor<1x4x?x16xf32>
