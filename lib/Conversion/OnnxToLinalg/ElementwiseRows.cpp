@@ -119,8 +119,6 @@ static LogicalResult gatedAdd(Binder &b) {
 static LogicalResult mod(Binder &b) {
   if (failed(b.sameElements()))
     return failure();
-  if (b.element(0).isF64())
-    return b.error() << "elements of type " << b.element(0) << " are not supported";
   bool truncates = b.integer("fmod", 0) != 0;
   return b.result(b.emit.elementwise({b.input(0), b.input(1)}, b.element(0), b.isUnsigned(0), [&](S &s, ValueRange v) {
     Value remainder = s.rem(v[0], v[1]);

@@ -94,7 +94,38 @@ Value ScalarBody::floatRem(Value lhs, Value rhs) {
   return select(less(lhs, constant(0, source)), neg(narrow), narrow);
 }
 
+// Exact like floatRem: 81 quotients of 26 bits cover those of all f64. A quotient times either half of its divisor is
+// exact, and so are the differences, the first one because its terms are within a factor of two of each other.
+Value ScalarBody::doubleRem(Value lhs, Value rhs) {
+  Type type = lhs.getType(), bits = builder.getI64Type();
+  auto real = [&](double value) { return constant(value, type); };
+  Value highBits = arith::ConstantIntOp::create(builder, bits, -(int64_t(1) << 27));
+  Value zero = real(0), dividend = abs(lhs), divisor = abs(rhs), rest = dividend;
+  Value infinity = real(std::numeric_limits<double>::infinity());
+  for (int step = 80; step >= 0; --step) {
+    int exponent = 26 * step, first = std::min(exponent, 1000);
+    Value unit = mul(divisor, real(std::ldexp(1.0, first)));
+    for (int left = exponent - first; left > 0; left -= 1000)
+      unit = mul(unit, real(std::ldexp(1.0, std::min(left, 1000))));
+    Value isBeyond = equal(unit, infinity);
+    unit = select(isBeyond, zero, unit);
+    Value quotient = select(isBeyond, zero, math::TruncOp::create(builder, div(rest, unit)));
+    Value top = arith::AndIOp::create(builder, arith::BitcastOp::create(builder, bits, unit), highBits);
+    Value high = arith::BitcastOp::create(builder, type, top), isSingle = equal(quotient, real(1));
+    rest = sub(rest, select(isSingle, unit, mul(quotient, high)));
+    rest = sub(rest, select(isSingle, zero, mul(quotient, sub(unit, high))));
+    rest = select(less(rest, zero), add(rest, unit), rest);
+    rest = select(lessEqual(unit, rest), sub(rest, unit), rest);
+  }
+  // A divisor of infinity leaves the dividend; of infinity nothing is left.
+  rest = select(less(dividend, divisor), dividend, rest);
+  rest = select(equal(dividend, infinity), sub(infinity, infinity), rest);
+  return select(less(lhs, zero), neg(rest), rest);
+}
+
 Value ScalarBody::rem(Value lhs, Value rhs) {
+  if (lhs.getType().isF64())
+    return doubleRem(lhs, rhs);
   if (isFloat(lhs))
     return floatRem(lhs, rhs);
   Type type = lhs.getType();

@@ -29,7 +29,7 @@ struct ScalarBody {
   mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
   /// Integers: toward zero; x / 0 is x.
   mlir::Value div(mlir::Value lhs, mlir::Value rhs);
-  /// The remainder with the sign of the dividend. Integers: 0 for a zero divisor. Floats: f32 only.
+  /// The remainder with the sign of the dividend. Integers: 0 for a zero divisor.
   mlir::Value rem(mlir::Value lhs, mlir::Value rhs);
   /// NaN if either operand is NaN.
   mlir::Value min(mlir::Value lhs, mlir::Value rhs);
@@ -58,6 +58,7 @@ struct ScalarBody {
 
 private:
   mlir::Value floatRem(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value doubleRem(mlir::Value lhs, mlir::Value rhs);
   mlir::Value floatToInteger(mlir::Value value, mlir::IntegerType type, bool toUnsigned);
 };
 

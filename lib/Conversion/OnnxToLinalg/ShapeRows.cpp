@@ -129,8 +129,12 @@ static LogicalResult lowerSqueeze(Binder &b) {
     axes = **given;
   } else {
     for (auto [axis, extent] : llvm::enumerate(extents)) {
-      if (!IndexArithmetic::asConstant(extent))
-        return b.error() << "without axes, expected a static shape, found " << b.type(0);
+      if (!IndexArithmetic::asConstant(extent)) {
+        // Which axes there are must not depend on the run.
+        Value stays = b.index.compare(arith::CmpIPredicate::ne, extent, b.index.constant(1));
+        if (failed(b.emit.check(stays, "without axes, dimension " + Twine(axis) + " may not be 1")))
+          return failure();
+      }
       if (IndexArithmetic::isConstant(extent, 1))
         axes.push_back(axis);
     }

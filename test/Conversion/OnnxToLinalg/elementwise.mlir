@@ -87,3 +87,12 @@ func.func @bits(%x: tensor<8xf16>) -> tensor<8xi16> {
   %0 = onnx.node "BitCast"(%x) {version = 26 : i64} : (tensor<8xf16>) -> tensor<8xi16>
   return %0 : tensor<8xi16>
 }
+
+// Remainders of f64 are exact for all quotients.
+// CHECK-LABEL: func.func @mod_double
+// CHECK-COUNT-81: math.trunc {{.*}} : f64
+// CHECK-NOT: math.trunc
+func.func @mod_double(%x: tensor<8xf64>, %y: tensor<8xf64>) -> tensor<8xf64> {
+  %0 = onnx.node "Mod"(%x, %y) {version = 13 : i64, attrs = {fmod = 1 : i64}} : (tensor<8xf64>, tensor<8xf64>) -> tensor<8xf64>
+  return %0 : tensor<8xf64>
+}

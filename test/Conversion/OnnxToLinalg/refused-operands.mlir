@@ -46,13 +46,6 @@ func.func @negative_extent(%x: tensor<8xf32>) -> tensor<*xf32> {
 }
 
 // -----
-func.func @squeeze(%x: tensor<?x1xf32>) -> tensor<*xf32> {
-  // expected-error @+1 {{without axes, expected a static shape, found 'tensor<?x1xf32>'}}
-  %0 = onnx.node "Squeeze"(%x) {version = 13 : i64} : (tensor<?x1xf32>) -> tensor<*xf32>
-  return %0 : tensor<*xf32>
-}
-
-// -----
 func.func @concat(%x: tensor<8xf32>, %y: tensor<1x8xf32>) -> tensor<16xf32> {
   // expected-error @+1 {{concatenation of ranks 1 and 2}}
   %0 = onnx.node "Concat"(%x, %y) {version = 13 : i64, attrs = {axis = 0 : i64}} : (tensor<8xf32>, tensor<1x8xf32>) -> tensor<16xf32>

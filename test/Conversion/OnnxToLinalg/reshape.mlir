@@ -53,3 +53,12 @@ func.func @flatten(%x: tensor<?x?x8xf32>) -> tensor<?x8xf32> {
   %0 = onnx.node "Flatten"(%x) {version = 13 : i64, attrs = {axis = -1 : i64}} : (tensor<?x?x8xf32>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
+
+// Without axes those of extent 1 go; open ones must not be 1.
+// CHECK-LABEL: func.func @squeeze_open
+// CHECK: step.check {{.*}}without axes, dimension 0 may not be 1
+// CHECK: tensor.collapse_shape {{.*}} : tensor<?x1x3xf32> into tensor<?x3xf32>
+func.func @squeeze_open(%x: tensor<?x1x3xf32>) -> tensor<?x3xf32> {
+  %0 = onnx.node "Squeeze"(%x) {version = 13 : i64} : (tensor<?x1x3xf32>) -> tensor<?x3xf32>
+  return %0 : tensor<?x3xf32>
+}
