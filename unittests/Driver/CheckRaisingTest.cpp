@@ -9,6 +9,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "moec/Dialect/Nn/Nn.h"
+#include "moec/Dialect/Onnx/Onnx.h"
 
 #include "gtest/gtest.h"
 
@@ -42,6 +43,28 @@ constexpr llvm::StringLiteral plainNodes = R"mlir(
   }
 )mlir";
 
+/// A norm in the body of a loop, of what the loop carries plus the input of the graph.
+constexpr llvm::StringLiteral plainLoop = R"mlir(
+  func.func @main(%x: tensor<?x4xf32> {onnx.name = "x", onnx.elem_type = 1 : i32, onnx.dims = ["t", ""]})
+      -> (tensor<?x4xf32> {onnx.name = "y", onnx.elem_type = 1 : i32, onnx.dims = ["t", ""]}) {
+    %eps = onnx.constant dense<0.5> : tensor<f32> : tensor<f32>
+    %trips = onnx.constant dense<2> : tensor<i64> : tensor<i64>
+    %none = onnx.absent
+    %y = onnx.node "Loop"(%trips, %none, %x) ({
+    ^bb0(%i: tensor<i64>, %go: tensor<i1>, %h: tensor<?x4xf32>):
+      %sum = onnx.node "Add"(%h, %x) {version = 14 : i64, moe.number = 0 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+      %s0 = onnx.node "Mul"(%sum, %sum) {version = 14 : i64, moe.number = 1 : i64} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+      %m0 = onnx.node "ReduceMean"(%s0) {version = 13 : i64, moe.number = 2 : i64, attrs = {axes = array<i64: -1>}} : (tensor<?x4xf32>) -> tensor<?x1xf32>
+      %e0 = onnx.node "Add"(%m0, %eps) {version = 14 : i64, moe.number = 3 : i64} : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xf32>
+      %r0 = onnx.node "Sqrt"(%e0) {version = 13 : i64, moe.number = 4 : i64} : (tensor<?x1xf32>) -> tensor<?x1xf32>
+      %u0 = onnx.node "Div"(%sum, %r0) {version = 14 : i64, moe.number = 5 : i64} : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+      %n = onnx.node "Neg"(%u0) {version = 13 : i64, moe.number = 6 : i64} : (tensor<?x4xf32>) -> tensor<?x4xf32>
+      onnx.yield {moe.number = 7 : i64} %go, %n : tensor<i1>, tensor<?x4xf32>
+    }) {version = 13 : i64, region_names = ["body"], moe.number = 8 : i64} : (tensor<i64>, none, tensor<?x4xf32>) -> tensor<?x4xf32>
+    return {moe.number = 9 : i64} %y : tensor<?x4xf32>
+  }
+)mlir";
+
 class CheckRaising : public testing::Test {
 protected:
   CheckRaising() {
@@ -64,6 +87,14 @@ protected:
     return parse(text);
   }
 
+  /// The loop, in whose body `norm` makes %u0.
+  OwningOpRef<ModuleOp> raiseInLoop(llvm::StringRef norm) {
+    std::string text = plainLoop.str();
+    size_t start = text.find("      %s0"), end = text.find("      %n =");
+    text.replace(start, end - start, ("%u0 = " + norm + " : (tensor<?x4xf32>) -> tensor<?x4xf32>\n").str());
+    return parse(text);
+  }
+
   /// Parses a graph of f32 as one of `elementType`.
   OwningOpRef<ModuleOp> parse(std::string text) {
     auto replaceAll = [&](llvm::StringRef from, const std::string &to) {
@@ -76,8 +107,8 @@ protected:
     return parseSourceString<ModuleOp>(text, &context);
   }
 
-  CheckCounts check(ModuleOp raised, bool strict) {
-    OwningOpRef<ModuleOp> plain = parse(plainNodes.str());
+  CheckCounts check(ModuleOp raised, bool strict, llvm::StringRef plainText = plainNodes) {
+    OwningOpRef<ModuleOp> plain = parse(plainText.str());
     ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
       severities.push_back(diagnostic.getSeverity());
       messages += diagnostic.str() + "\n";
@@ -146,6 +177,29 @@ TEST_F(CheckRaising, BothArePutBack) {
   EXPECT_EQ(check(*raised, false).rejected, 2u) << messages;
   EXPECT_EQ(countNorms(*raised), 0u);
   EXPECT_TRUE(succeeded(verify(*raised)));
+}
+
+TEST_F(CheckRaising, WhatAgreesInALoopStays) {
+  auto raised = raiseInLoop("nn.rms_norm %sum eps 0.5");
+  ASSERT_TRUE(raised);
+  CheckCounts counts = check(*raised, false, plainLoop);
+  EXPECT_EQ(counts.structures, 1u);
+  EXPECT_EQ(counts.rejected + counts.unchecked, 0u) << messages;
+  EXPECT_EQ(countNorms(*raised), 1u);
+}
+
+TEST_F(CheckRaising, WhatDiffersInALoopIsPutBackThere) {
+  for (llvm::StringRef norm : {"nn.rms_norm %sum eps 0.25", "nn.rms_norm %h eps 0.5"}) {
+    auto raised = raiseInLoop(norm);
+    ASSERT_TRUE(raised);
+    CheckCounts counts = check(*raised, false, plainLoop);
+    EXPECT_EQ(counts.rejected, 1u) << messages;
+    EXPECT_EQ(countNorms(*raised), 0u);
+    EXPECT_TRUE(succeeded(verify(*raised)));
+    unsigned inBody = 0;
+    raised->walk([&](onnx::NodeOp node) { inBody += node.is("Sqrt") && isa<onnx::NodeOp>(node->getParentOp()); });
+    EXPECT_EQ(inBody, 1u);
+  }
 }
 
 TEST_F(CheckRaising, StrictIsAnError) {
