@@ -269,7 +269,8 @@ private:
     if (auto states = module->getAttrOfType<ArrayAttr>("moe.states"))
       for (auto state : states.getAsRange<DictionaryAttr>()) {
         auto number = [&](StringRef key) { return uint32_t(state.getAs<IntegerAttr>(key).getInt()); };
-        records.push_back({number("input"), number("output"), number("axis"), state.contains("in_place")});
+        uint32_t axis = state.contains("axis") ? number("axis") : MOERT_STATE_REPLACED;
+        records.push_back({number("input"), number("output"), axis, state.contains("in_place")});
       }
     writeRecords(MOERT_SECTION_STATES, ArrayRef(records));
   }

@@ -81,6 +81,8 @@ void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createRecordLayers());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createNarrowInputs());
+  pm.addPass(createCanonicalizerPass());
   // While an append is still one op between a state and its attention.
   addOptional(pm, options, createPlaceState());
   // Before fusion, which would pull the operands of products in.

@@ -15,8 +15,10 @@ FailureOr<OwningOpRef<ModuleOp>> moec::importOnnx(MLIRContext &context, llvm::St
   Reporter reporter(context, path);
   OnnxModel model;
   if (failed(readModelFile(model, reporter)) || failed(checkVersions(model, reporter)) ||
-      failed(separateLargeTensors(model, reporter)) || failed(checkModel(model, reporter)) ||
-      failed(inlineLocalFunctions(model, reporter)) || failed(separateLargeTensors(model, reporter)) ||
+      failed(separateLargeTensors(model, reporter)) || failed(checkModel(model, reporter)))
+    return failure();
+  replaceNumericSymbols(model);
+  if (failed(inlineLocalFunctions(model, reporter)) || failed(separateLargeTensors(model, reporter)) ||
       failed(inferAndExpand(model, options, reporter)))
     return failure();
   return buildModule(model, options, reporter);

@@ -35,8 +35,7 @@ LogicalResult moec::reader::checkVersions(const OnnxModel &model, const Reporter
     if (!domains.insert(domain).second)
       return reporter.error() << "domain '" << domain << "' is imported twice";
     if (domain == "com.microsoft" && opset.version() != 1)
-      return reporter.error() << "unsupported version of domain 'com.microsoft': expected 1, found "
-                              << opset.version();
+      return reporter.error() << "unsupported version of domain 'com.microsoft': expected 1, found " << opset.version();
   }
   int64_t opset = getOpset(proto, "");
   if (opset == 0)
@@ -104,9 +103,8 @@ LogicalResult OperatorCheck::check(const NodeProto &node) const {
     return reporter.error(node) << ": unknown operator in version " << version << " of domain '"
                                 << getDomainName(node.domain()) << "'";
   if (isDefaultDomain(node.domain()) && SchemaRegistry::get().getKnownVersion(*schema, version) == 0)
-    return reporter.error(node) << ": the operator has changed between opset " << version << " and "
-                                << firstWholeOpset << "; convert the model to opset " << firstWholeOpset
-                                << " or later";
+    return reporter.error(node) << ": the operator has changed between opset " << version << " and " << firstWholeOpset
+                                << "; convert the model to opset " << firstWholeOpset << " or later";
   return success();
 }
 
@@ -127,6 +125,20 @@ LogicalResult moec::reader::checkModel(const OnnxModel &model, const Reporter &r
     ::onnx::checker::check_graph(proto.graph(), context, scope);
     ::onnx::checker::check_model_local_functions(proto, context, scope);
   });
+}
+
+void moec::reader::replaceNumericSymbols(OnnxModel &model) {
+  auto replace = [](auto &values) {
+    for (::onnx::ValueInfoProto &value : values) {
+      if (!value.type().tensor_type().has_shape())
+        continue;
+      for (auto &dim : *value.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim())
+        if (int64_t extent; dim.has_dim_param() && !StringRef(dim.dim_param()).getAsInteger(10, extent) && extent >= 0)
+          dim.set_dim_value(extent);
+    }
+  };
+  replace(*model.proto.mutable_graph()->mutable_input());
+  replace(*model.proto.mutable_graph()->mutable_output());
 }
 
 LogicalResult moec::reader::inlineLocalFunctions(OnnxModel &model, const Reporter &reporter) {

@@ -13,6 +13,10 @@ mlir::LogicalResult checkVersions(const OnnxModel &model, const Reporter &report
 /// Large tensors are inputs by now.
 mlir::LogicalResult checkModel(const OnnxModel &model, const Reporter &reporter);
 
+/// Makes dimensions of the graph's inputs and outputs whose symbol is a number that number: exporters name extents that
+/// a trace has fixed in this way.
+void replaceNumericSymbols(OnnxModel &model);
+
 /// Replaces calls of model-local functions by the bodies of the functions.
 mlir::LogicalResult inlineLocalFunctions(OnnxModel &model, const Reporter &reporter);
 

@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "moec/Dialect/Moe/Moe.h"
-#include "moec/Dialect/Onnx/Onnx.h"
-#include "moec/Import/Import.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+#include "moec/Dialect/Moe/Moe.h"
+#include "moec/Dialect/Onnx/Onnx.h"
+#include "moec/Import/Import.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/LEB128.h"
 #include "llvm/Support/raw_ostream.h"
@@ -118,6 +118,15 @@ TEST_F(ModelFile, ConstantNodesHoldWeightsToo) {
   OwningOpRef<ModuleOp> module = import(model(constant + node("Neg", "w", "y")));
   ASSERT_TRUE(module);
   EXPECT_EQ((*module->getOps<moec::moe::WeightOp>().begin()).getSymName(), "w");
+}
+
+TEST_F(ModelFile, SymbolsThatAreNumbersAreExtents) {
+  std::string input = bytes(11, valueInfo("x", bytes(2, "16"))), output = bytes(12, valueInfo("y", bytes(2, "-1")));
+  OwningOpRef<ModuleOp> module =
+      import(versions + bytes(7, node("Identity", "x", "y") + bytes(2, "g") + input + output));
+  ASSERT_TRUE(module);
+  auto func = *module->getOps<func::FuncOp>().begin();
+  EXPECT_EQ(cast<ShapedType>(func.getArgumentTypes()[0]).getShape(), ArrayRef<int64_t>{16});
 }
 
 TEST_F(ModelFile, DamagedWireFormat) {

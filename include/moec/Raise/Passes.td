@@ -162,8 +162,10 @@ def RaiseAttention : Raise_Pass<"moe-raise-attention"> {
 def FindState : Pass<"moe-find-state", "::mlir::ModuleOp"> {
   let summary = "note which outputs of a step are inputs of the next";
   let description = [{
-    An output that is `Concat(input, new)` along a dynamic axis, each input at most once, becomes an entry {input, output,
-    axis} of `moe.states` of the module. The graph does not change.
+    An output that appends to an input along a dynamic axis, `Concat(input, new)` or the caches of an attention operator,
+    becomes an entry {input, output, axis} of `moe.states` of the module; an output present… of the type and symbols of
+    an input past…, which each step replaces, one without axis. An input carries one state at most. The graph does not
+    change.
   }];
 }
 

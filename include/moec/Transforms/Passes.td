@@ -82,7 +82,7 @@ def EncodeWeights : Pass<"moe-encode-weights"> {
     Every `moe.grouped_matmul` whose w is computed from weights alone gets it as panels (`moe.pack_panels`). With a gated
     activation the gate and the linear rows become alternating panels, the bias follows, and the layout becomes `panels`.
     Without this pass products run on the plain form, slowly. moe-hoist-weight-expressions then moves the packing into a
-    `moe.weight`. A weight that is dequantised from 4 or 8 bits keeps its integers, if blocks have
+    `moe.weight`. A weight that is dequantised from 2, 4 or 8 bits keeps its integers, if blocks have
     16 values or a multiple of 32: the panels are of words (`moe.pack_words`), and scales and zero points follow as
     operands.
 
@@ -122,7 +122,7 @@ def FuseElementwise : Pass<"moe-fuse-elementwise"> {
 def HoistWeightExpressions : Pass<"moe-hoist-weight-expressions", "::mlir::ModuleOp"> {
   let summary = "let the writer compute what depends on weights alone";
   let description = [{
-    Each float value, and each result of moe.pack_panels, that is computed from weights and constants by the ops that
+    Each tensor of floats or bytes, and each result of moe.pack_panels, that is computed from weights and constants by the ops that
     the region of a `moe.weight` may hold (its C4) becomes a `moe.weight`. An op used by several of these expressions becomes a weight of its own, which they
     load, so that the work is linear in the size of the module.
 
@@ -143,12 +143,31 @@ def HoistWeightExpressions : Pass<"moe-hoist-weight-expressions", "::mlir::Modul
   let dependentDialects = ["::moec::moe::MoeDialect", "::moec::onnx::OnnxDialect"];
 }
 
+def NarrowInputs : Pass<"moe-narrow-inputs", "::mlir::ModuleOp"> {
+  let summary = "make extents of inputs static that every run must have";
+  let description = [{
+    Precondition: `onnx.dims` of `main`. A `step.check` outside of regions that a dimension of an input is a constant goes,
+    and that dimension becomes static in the function's type, with all of its symbol in other inputs and in results of
+    known extents. What a run is given is then checked as all inputs are, and what a state looks like before the first
+    step is known.
+
+    ```mlir
+    %d = tensor.dim %past, %c3 : tensor<?x2x?x?xf32>
+    %ok = arith.cmpi eq, %d, %c16 : index
+    step.check %ok, "extents differ" : i1
+    ```
+    becomes nothing, and `%past` a `tensor<?x2x?x16xf32>`.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def PlaceState : Pass<"moe-place-state", "::mlir::ModuleOp"> {
   let summary = "keep key and value caches in place";
   let description = [{
-    Precondition: `moe.states` of the module; caches are `tensor.concat dim(2)` of an input and new positions. If every
-    state is one whose input has no other use and whose output is read only by `nn.attention` as keys or values, each
-    concatenation becomes `step.state_buffer` and `nn.kv_append`, attention gets the number of keys, and the states are
+    Precondition: `moe.states` of the module; caches are `tensor.concat dim(2)` of an input and new positions, perhaps
+    with an `nn.kv_append` behind it that moves these to the ends of sequences of different lengths. Where the input has
+    no other use and the output is read only by `nn.attention`, whose keys and values are both of this kind, the
+    concatenation becomes `step.state_buffer` and `nn.kv_append`, attention gets the number of keys, and the state is
     marked `in_place`. Without this pass each step copies its caches; the results have the same bits.
 
     ```mlir

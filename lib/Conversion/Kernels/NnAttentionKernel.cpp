@@ -332,8 +332,16 @@ void AttentionEmitter::emitWeights(const Block &block, Value row) {
   Value sum = kernel.sumLanes(sums);
   if (sink)
     sum = kernel.make<arith::AddFOp>(sum, kernel.make<math::ExpOp>(kernel.make<arith::SubFOp>(sink, highest)));
-  auto isZero = op.getNanToZero() ? arith::CmpFPredicate::UEQ : arith::CmpFPredicate::OEQ;
-  Value empty = kernel.make<arith::CmpFOp>(isZero, sum, kernel.real(0.0));
+  if (op.getNanToZero()) {
+    Value isNan = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::UNO, sum, sum);
+    kernel.ifThen(isNan, [&] {
+      kernel.forVectors(count, [&](Value step, Value) {
+        kernel.storeReals(kernel.splat(0.0), scores, kernel.add(base, kernel.add(block.fromKey, step)));
+      });
+    });
+    sum = kernel.select(isNan, kernel.real(0.0), sum);
+  }
+  Value empty = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, sum, kernel.real(0.0));
   Value reciprocal = kernel.make<arith::DivFOp>(kernel.real(1.0), sum);
   kernel.storeReal(kernel.select(empty, kernel.real(0.0), reciprocal), scores, kernel.add(scales, row));
 }
@@ -377,14 +385,9 @@ void AttentionEmitter::emitSumPanel(const Block &block, Value row, int64_t rows,
   for (int64_t i = 0; i < rows; ++i) {
     Value scale = kernel.splat(kernel.loadReal(scores, kernel.add(scales, rowAt(i))));
     Value offset = kernel.add(block.out, kernel.mul(rowAt(i), valueSize));
-    Value none = kernel.splat(0.0);
-    Value isNone = op.getNanToZero() ? kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, scale, none) : Value();
-    for (int64_t j = 0; j < vectors; ++j) {
-      Value result = kernel.make<arith::MulFOp>(sums[i * vectors + j], scale);
-      if (isNone)
-        result = kernel.select(isNone, none, result);
-      kernel.storeReals(result, out, kernel.add(offset, columnAt(j)), maskAt(j));
-    }
+    for (int64_t j = 0; j < vectors; ++j)
+      kernel.storeReals(kernel.make<arith::MulFOp>(sums[i * vectors + j], scale), out, kernel.add(offset, columnAt(j)),
+                        maskAt(j));
   }
 }
 
