@@ -291,7 +291,8 @@ FailureOr<Value> TensorEmitter::contract(Value lhs, ArrayRef<int64_t> lhsLabels,
   llvm::append_range(order, batch);
   llvm::append_range(order, rows);
   llvm::append_range(order, columns);
-  for (int64_t label : lhsLabels)
+  // One side may lack a label that is summed over, where its extent was 1.
+  for (int64_t label : llvm::concat<const int64_t>(lhsLabels, rhsLabels))
     if (!llvm::is_contained(order, label))
       order.push_back(label);
 

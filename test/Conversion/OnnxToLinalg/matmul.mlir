@@ -53,6 +53,16 @@ func.func @einsum(%x: tensor<?x8xf32>, %y: tensor<4x8x6xf32>) -> tensor<4x?x6xf3
 
 // -----
 
+// A label that is summed over may have extent 1 on one side.
+// CHECK-LABEL: func.func @repeated_term
+// CHECK: iterator_types = ["parallel", "parallel", "reduction", "reduction"]} ins(%{{.*}}, %arg1 : tensor<?x2xf32>, tensor<8x2x6xf32>)
+func.func @repeated_term(%x: tensor<?x1x2xf32>, %y: tensor<8x2x6xf32>) -> tensor<?x6xf32> {
+  %0 = onnx.node "Einsum"(%x, %y) {version = 12 : i64, attrs = {equation = "tec,ech->th"}} : (tensor<?x1x2xf32>, tensor<8x2x6xf32>) -> tensor<?x6xf32>
+  return %0 : tensor<?x6xf32>
+}
+
+// -----
+
 // A label that is repeated in a term stands for the diagonal.
 // CHECK-LABEL: func.func @diagonal
 // CHECK: step.check {{.*}}"{{.*}}a repeated label: extents differ"
