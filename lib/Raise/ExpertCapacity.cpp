@@ -34,13 +34,16 @@ static std::optional<OneHot> matchWholeOneHot(Value value) {
 /// A constant whole number.
 static std::optional<int64_t> wholeNumber(Value value) {
   std::optional<double> number = filledWith(value);
-  bool isWhole = number && std::abs(*number) < 1e9 && std::floor(*number) == *number;
+  bool isWhole = number && std::abs(*number) < (1 << 24) && std::floor(*number) == *number;
   return isWhole ? std::optional(static_cast<int64_t>(*number)) : std::nullopt;
 }
 
+/// Whether all ranks that memory has room for are numbers of this type, or so many that no capacity reaches them.
+static bool countsTokens(Type type) { return type.isF32() || type.isF64() || type.isInteger(32) || type.isInteger(64); }
+
 std::optional<ExpertRank> raise::matchExpertRank(Value rank) {
   onnx::NodeOp node = producer(rank);
-  if (!node)
+  if (!node || !countsTokens(getElementTypeOrSelf(rank.getType())))
     return std::nullopt;
   if (node.is("Cast") && !getElementTypeOrSelf(node.getInputs()[0].getType()).isInteger(1))
     return matchExpertRank(node.getInputs()[0]);

@@ -134,6 +134,8 @@ std::optional<OneHotDispatch> raise::matchOneHotDispatch(Value rows, Value resul
   if (!isEinsum(producer(rows), mask, dispatch.tokens, "tec", "th", "ech") ||
       !isEinsum(dispatch.combined, combine, returned, "tec", "ech", "th") || returned != results)
     return std::nullopt;
+  if (tensorTypeOf(dispatch.tokens).isDynamicDim(1))
+    return std::nullopt;
   std::optional<std::pair<Value, Value>> gated = matchGatedMask(combine);
   std::optional<Capacity> capacity = gated ? matchMask(gated->second) : std::nullopt;
   if (!capacity)
