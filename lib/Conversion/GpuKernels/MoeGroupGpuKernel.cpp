@@ -90,9 +90,15 @@ private:
   Value global(Value base, Value index) const { return block.at(base, block.mul(block.toI64(index), 4)); }
   Value sharedAt(int64_t offset) const { return block.at(shared, offset); }
   Value countAt(Value warp, Value expert) const { return block.add(block.mul(warp, schedule.experts), expert); }
-  /// Visits [0, end) with all threads of the block.
-  void forAll(Value end, llvm::function_ref<void(Value)> body) const {
-    block.loop(thread, end, block.i32(schedule.threads), body);
+  /// Visits [0, end) with all threads of the block; `end` is at most `most`.
+  void forAll(Value end, int64_t most, llvm::function_ref<void(Value)> body) const {
+    if (most <= schedule.threads)
+      block.ifThen(block.less(thread, end), [&] { body(thread); });
+    else
+      block.loop(thread, end, block.i32(schedule.threads), body);
+  }
+  void forExperts(llvm::function_ref<void(Value)> body) const {
+    forAll(block.i32(schedule.experts), schedule.experts, body);
   }
   /// Visits the rows of this thread, all lanes of a warp together; they may lie behind the last of the segment.
   void forRows(llvm::function_ref<void(Value)> body) const;
@@ -194,7 +200,8 @@ void GroupBlock::countChunk(Value row) {
 
 void GroupBlock::countRows() {
   Value counts = sharedAt(schedule.countsAt());
-  forAll(block.mul(busyWarps, schedule.experts), [&](Value i) { store(block.i32(0), counts, i); });
+  forAll(block.mul(busyWarps, schedule.experts), schedule.warps() * schedule.experts,
+         [&](Value i) { store(block.i32(0), counts, i); });
   block.barrier();
   forRows([&](Value row) { countChunk(row); });
   block.barrier();
@@ -204,10 +211,11 @@ void GroupBlock::countRows() {
 /// expert's place.
 void GroupBlock::sumOverWarps() {
   Value counts = sharedAt(schedule.countsAt()), zero = block.i32(0), one = block.i32(1);
-  forAll(block.i32(schedule.experts), [&](Value expert) {
+  forExperts([&](Value expert) {
+    Value ofExpert = block.at(counts, block.mul(expert, 4));
     Value sum = block.loop(zero, busyWarps, one, zero, [&](Value warp, ValueRange carried) {
-      Value at = countAt(warp, expert), count = load(counts, at);
-      store(carried[0], counts, at);
+      Value at = block.mul(warp, schedule.experts), count = load(ofExpert, at);
+      store(carried[0], ofExpert, at);
       return Values{block.add(carried[0], count)};
     })[0];
     store(sum, sharedAt(schedule.placesAt()), expert);
@@ -217,8 +225,7 @@ void GroupBlock::sumOverWarps() {
 /// Leaves the counts of the segment in the workspace. The thread that has summed up an expert stores its count.
 void GroupBlock::publishCounts() {
   Value target = block.at(workspace, block.mul(block.toI64(segment), 4 * schedule.experts));
-  forAll(block.i32(schedule.experts),
-         [&](Value expert) { store(load(sharedAt(schedule.placesAt()), expert), target, expert); });
+  forExperts([&](Value expert) { store(load(sharedAt(schedule.placesAt()), expert), target, expert); });
 }
 
 Value GroupBlock::sumOverExperts(llvm::function_ref<Value(Value)> countOf,
@@ -230,6 +237,8 @@ Value GroupBlock::sumOverExperts(llvm::function_ref<Value(Value)> countOf,
     Value count = block.ifElse(
         exists, [&] { return Values{countOf(expert)}; }, [&] { return Values{zero}; })[0];
     ThreadSums sums = sumThroughThread(block, threads, count);
+    if (schedule.experts > schedule.threads)
+      block.barrier();
     block.ifThen(exists, [&] { visit(expert, block.add(carried[0], block.sub(sums.through, count))); });
     return Values{block.add(carried[0], sums.total)};
   })[0];
@@ -251,7 +260,7 @@ void GroupBlock::shiftPlaces() {
     block.ifThen(speaks, [&] { block.store(offset, global(offsets, expert)); });
   };
   auto alone = [&] {
-    forAll(block.i32(schedule.experts), [&](Value expert) { say(expert, load(placesOf, expert)); });
+    forExperts([&](Value expert) { say(expert, load(placesOf, expert)); });
     return Values{segmentTotal};
   };
   auto several = [&] {
@@ -318,7 +327,7 @@ void GroupBlock::placeRows() {
 /// Neighbouring threads write neighbouring places of an expert. Behind the last place the blocks write -1 together.
 void GroupBlock::writeOrder() {
   constexpr int64_t bits = GroupSchedule::expertBits;
-  forAll(segmentTotal, [&](Value i) {
+  forAll(segmentTotal, GroupSchedule::rowsPerSegment, [&](Value i) {
     Value entry = load(sharedAt(schedule.orderAt()), i), expert = block.bitAnd(entry, (1 << bits) - 1);
     Value place = block.add(i, shiftOf(expert));
     block.store(block.add(firstRow, block.shiftRight(entry, bits)), global(order, place));

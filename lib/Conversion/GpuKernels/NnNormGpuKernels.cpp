@@ -74,8 +74,10 @@ Value Row::position(int64_t chunk) const {
 }
 
 Value Row::exists(int64_t chunk) const {
-  bool isWhole = !ShapedType::isDynamic(staticExtent) && (chunk + 1) * group.threads * width <= staticExtent;
-  return isWhole ? Value() : block.less(position(chunk), extent);
+  if (ShapedType::isDynamic(staticExtent))
+    return block.less(position(chunk), extent);
+  int64_t runs = staticExtent / width - chunk * group.threads;
+  return runs >= group.threads ? Value() : block.less(group.member, runs);
 }
 
 Values Row::load(Value position) const {
@@ -89,7 +91,9 @@ Values Row::load(Value position) const {
 void Row::hold(int64_t chunk) {
   Value present = exists(chunk);
   auto read = [&] { return load(position(chunk)); };
-  held.push_back(present ? block.ifElse(present, read, [&] { return Values(width, block.f32(0)); }) : read());
+  // Elements that do not exist are never looked at.
+  auto skip = [&] { return Values(width, block.make<LLVM::PoisonOp>(block.builder.getF32Type())); };
+  held.push_back(present ? block.ifElse(present, read, skip) : read());
 }
 
 Values Row::visit(ValueRange initial, Visitor body) const {
@@ -213,8 +217,9 @@ struct SoftmaxGpuKernel : RowGpuKernel<SoftmaxGpuKernel, nn::SoftmaxOp> {
     const GpuBlockBuilder &block = row.block;
     Value largest = row.group.max(row.fold(block.f32(-std::numeric_limits<double>::infinity()),
                                            [&](Value x, Value max) { return block.make<arith::MaximumFOp>(max, x); }));
-    row.transform(
-        [&block, largest](Value x) -> Value { return block.make<math::ExpOp>(block.make<arith::SubFOp>(x, largest)); });
+    row.transform([&block, largest](Value x) -> Value {
+      return block.make<math::ExpOp>(block.make<arith::SubFOp>(x, largest), arith::FastMathFlags::afn);
+    });
     Value sum = row.group.sum(row.fold(block.f32(0), [&](Value e, Value sum) { return block.addFloat(sum, e); }));
     Value scale = block.make<arith::DivFOp>(block.f32(1), sum);
     row.write([&](Value, Values &elements) {

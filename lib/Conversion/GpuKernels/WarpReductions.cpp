@@ -81,7 +81,8 @@ Value moec::sumThroughLane(const GpuBlockBuilder &block, Value value) {
   return value;
 }
 
-/// Every warp leaves its values; then every lane takes those of a warp, again and again all warps in order.
+/// Every warp leaves its values; then every lane takes those of a warp, again and again all warps in order. Others may
+/// still read them afterwards.
 static Values exchangeWarps(const GpuBlockBuilder &block, const BlockThreads &threads, ValueRange values,
                             Value isSpeaker) {
   Value warp = block.div(threads.thread, warpLanes), source = block.rem(threads.thread, threads.warps());
@@ -96,19 +97,18 @@ static Values exchangeWarps(const GpuBlockBuilder &block, const BlockThreads &th
   Values result;
   for (auto [i, value] : llvm::enumerate(values))
     result.push_back(block.load(value.getType(), place(source, i)));
-  block.barrier();
   return result;
 }
 
 Values moec::combineThreads(const GpuBlockBuilder &block, const BlockThreads &threads, ValueRange values,
                             CombineValues combine) {
   Values result = combineLanes(block, values, warpLanes, combine);
-  if (threads.warps() == 1) {
-    block.barrier();
-    return result;
+  if (threads.warps() > 1) {
+    Value isFirst = block.equal(block.rem(threads.thread, warpLanes), int64_t(0));
+    result = exchangeWarps(block, threads, result, isFirst);
   }
-  Value isFirst = block.equal(block.rem(threads.thread, warpLanes), int64_t(0));
-  return combineLanes(block, exchangeWarps(block, threads, result, isFirst), threads.warps(), combine);
+  block.barrier();
+  return combineLanes(block, result, threads.warps(), combine);
 }
 
 Value moec::sumThreads(const GpuBlockBuilder &block, const BlockThreads &threads, Value value) {

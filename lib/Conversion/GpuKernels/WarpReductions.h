@@ -56,7 +56,8 @@ GpuBlockBuilder::Values combineThreads(const GpuBlockBuilder &block, const Block
 mlir::Value sumThreads(const GpuBlockBuilder &block, const BlockThreads &threads, mlir::Value value);
 mlir::Value maxThreads(const GpuBlockBuilder &block, const BlockThreads &threads, mlir::Value value);
 
-/// The sum of i32 over this thread and those before it, and over all threads. Ends with a barrier.
+/// The sum of i32 over this thread and those before it, and over all threads. Shared memory may be used again behind
+/// another barrier.
 struct ThreadSums {
   mlir::Value through, total;
 };
