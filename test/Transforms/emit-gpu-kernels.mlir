@@ -11,14 +11,14 @@
 // CHECK-SAME: moe.launch = {resident_blocks = false, shared_bytes = 0 : i64, threads = 64 : i64}
 // CHECK: %[[GENERIC:.*]] = llvm.addrspacecast %[[X]]
 // CHECK: llvm.insertvalue %[[N]], %{{.*}}[3, 0]
-// CHECK: builtin.unrealized_conversion_cast %{{.*}} to memref<?x8xf32>
+// CHECK: builtin.unrealized_conversion_cast %{{.*}} to memref<?x8xf64>
 // CHECK: %[[END:.*]] = arith.index_cast %[[TASKS]]
 // CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]] step
 // CHECK: memref.atomic_rmw maxs
 // CHECK: gpu.return
-step.kernel @summed(%x: tensor<?x8xf32>) {
-  %0 = nn.cumsum %x axis 0 exclusive false reverse false : tensor<?x8xf32>
-  step.yield %0 : tensor<?x8xf32>
+step.kernel @summed(%x: tensor<?x8xf64>) {
+  %0 = nn.cumsum %x axis 0 exclusive false reverse false : tensor<?x8xf64>
+  step.yield %0 : tensor<?x8xf64>
 }
 
 // CHECK: gpu.func @scaled(

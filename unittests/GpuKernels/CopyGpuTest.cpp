@@ -92,6 +92,54 @@ TEST_P(CopyGpu, ExtractsSlices) {
   }
 }
 
+TEST_P(CopyGpu, InsertsSlices) {
+  struct Slice {
+    int64_t extent, offset, size;
+  };
+  for (auto [extent, offset, size] : {Slice{32, 16, 16}, Slice{33, 0, 32}, Slice{16, 0, 16}, Slice{64, 8, 40}}) {
+    SCOPED_TRACE(offset);
+    std::string x = tensor(llvm::formatv("?x6x{0}", extent), element()),
+                piece = tensor(llvm::formatv("?x3x{0}", size), element());
+    std::string code =
+        function("%s: " + piece + ", %x: " + x + ", %o: index, %n: index", x,
+                 llvm::formatv("tensor.insert_slice %s into %x[%o, 1, {0}] [%n, 3, {1}] [1, 2, 1] : {2} into {3}",
+                               offset, size, piece, x));
+    auto runner = compile(code);
+    HostTensor data = random(element(), {5, 6, extent}), slice = random(element(), {2, 3, size}, 1), expected = data;
+    for (int64_t i = 0; i < slice.getSize(); ++i) {
+      int64_t row = i / size / 3, head = i / size % 3, column = i % size;
+      expected.copyElement(expected.offset({row + 3, 1 + 2 * head, offset + column}), slice, i);
+    }
+    expectClose(launch(*runner, {slice, data, integers("index", {}, 3), integers("index", {}, 2)}), expected, 0);
+    HostTensor result;
+    uint32_t status = 0;
+    SmallVector<HostTensor> outside = {slice, data, integers("index", {}, 4), integers("index", {}, 2)};
+    runner->options.residentTogether = true;
+    // What is refused leaves the result as it was: unwritten.
+    (void)runner->run(outside, 0, result, status);
+    EXPECT_EQ(status, uint32_t(MOERT_KERNEL_BAD_VALUE));
+  }
+}
+
+TEST_P(CopyGpu, Pads) {
+  for (auto [size, low, high] : {std::tuple{16, 16, 32}, {16, 0, 0}, {8, 3, 5}}) {
+    SCOPED_TRACE(low);
+    std::string x = tensor(llvm::formatv("?x{0}", size), element()),
+                out = tensor(llvm::formatv("?x{0}", size + low + high), element());
+    std::string zero = element() == "i1" ? "false" : isa<FloatType>(parse(element())) ? "0.0 : " : "0 : ";
+    zero = "%c = arith.constant " + zero + (element() == "i1" ? "" : element().str()) + " ";
+    std::string code = function("%x: " + x + ", %l: index", out,
+                                llvm::formatv("tensor.pad %x low[%l, {0}] high[1, {1}] {{ ^bb0(%i: index, %j: index): "
+                                              "{2} tensor.yield %c : {3} } : {4} to {5}",
+                                              low, high, zero, element(), x, out));
+    auto runner = compile(code);
+    HostTensor data = random(element(), {3, size}), expected(data.getElementType(), {6, size + low + high});
+    for (int64_t i = 0; i < data.getSize(); ++i)
+      expected.copyElement(expected.offset({2 + i / size, low + i % size}), data, i);
+    expectClose(launch(*runner, {data, integers("index", {}, 2)}), expected, 0);
+  }
+}
+
 TEST_P(CopyGpu, Concatenates) {
   for (auto [left, right] : {std::pair{8, 24}, {5, 8}, {64, 64}}) {
     SCOPED_TRACE(left);

@@ -120,6 +120,56 @@ TEST_P(CumSumGpu, MatchesReference) {
   expectAssembles(*runner);
 }
 
+TEST_P(CumSumGpu, MatchesReferenceAlongColumns) {
+  auto [element, isExclusive, isReverse] = GetParam();
+  std::string x = llvm::formatv("tensor<?x?x3x{0}>", element);
+  for (int64_t axis : {0, 1}) {
+    std::string code = "func.func @main(%x: " + x + ") -> " + x + " { %r = nn.cumsum %x axis " + std::to_string(axis) +
+                       " exclusive " + (isExclusive ? "true" : "false") + " reverse " + (isReverse ? "true" : "false") +
+                       " : " + x + " return %r : " + x + " }";
+    auto runner = compile(code);
+    for (auto [rows, columns] : {std::pair{0, 3}, {1, 1}, {3, 31}, {40, 200}, {1, 0}}) {
+      HostTensor data = random(element, {rows, columns, 3}), result = launch(*runner, data);
+      expectClose(result, evaluate(code, data), 10 * toleranceOf(result.getElementType()));
+    }
+    expectAssembles(*runner);
+  }
+}
+
+TEST_F(CountGpu, SumsColumnsInWholeSectors) {
+  std::string x = "tensor<40x512xf32>";
+  auto runner = compile("func.func @main(%x: " + x + ") -> " + x + " { %r = nn.cumsum %x axis 0 exclusive false " +
+                        "reverse false : " + x + " return %r : " + x + " }");
+  launch(*runner, random("f32", {40, 512}));
+  expectNoWaste(*runner);
+}
+
+class NonzeroGpu : public GpuOpTest {};
+
+TEST_F(NonzeroGpu, MatchesReference) {
+  for (const char *element : {"f32", "bf16", "i64", "i1"}) {
+    std::string x = llvm::formatv("tensor<?x?x{0}>", element);
+    std::string code = "func.func @main(%x: " + x + ", %n: index) -> tensor<2x?xi64> { %r = nn.nonzero %x, %n : " + x +
+                       " -> tensor<2x?xi64> return %r : tensor<2x?xi64> }";
+    auto runner = compile(code);
+    for (auto [rows, columns] : {std::pair{0, 3}, {1, 1}, {3, 31}, {60, 90}, {130, 100}}) {
+      HostTensor data = random(element, {rows, columns});
+      for (int64_t i = 0; i < data.getSize(); i += 3)
+        data.copyElement(i, HostTensor(data.getElementType(), {1}), 0);
+      int64_t count = 0;
+      for (int64_t i = 0; i < data.getSize(); ++i)
+        count += data.isFloat() ? data.real(i) != 0 : data.integer(i) != 0;
+      SmallVector<HostTensor> inputs = {data, integers("index", {}, count)};
+      // One block after the other, then all in turns.
+      for (bool together : {false, true}) {
+        runner->options.residentTogether = together;
+        expectClose(launch(*runner, inputs), evaluate(code, inputs), 0);
+      }
+    }
+    expectAssembles(*runner);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Forms, CumSumGpu,
                          testing::Combine(testing::Values("f32", "f16", "i32", "i64"), testing::Bool(),
                                           testing::Bool()),

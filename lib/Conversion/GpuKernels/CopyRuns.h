@@ -12,6 +12,26 @@ namespace moec {
 /// A number that divides the product of the dimensions [from, to) whatever the dynamic ones are.
 int64_t getKnownFactor(llvm::ArrayRef<int64_t> shape, int64_t from, int64_t to);
 
+/// Where an index points within `extent`, and whether it may be used. A negative one counts from the end; one out of
+/// range is reported.
+std::pair<mlir::Value, mlir::Value> loadIndex(const GpuBlockBuilder &block, const step::GpuKernelContext &context,
+                                              mlir::Value indices, mlir::Value position, mlir::Value extent);
+
+/// Moves the runs of `copy` unless a condition is not met, which is reported.
+template <typename Copy>
+void emitCheckedRuns(const GpuBlockBuilder &block, const step::GpuKernelContext &context, const Copy &copy,
+                     mlir::Value result) {
+  LoopEmitter emit(block.builder, block.loc);
+  mlir::Value runs = copy.buildRunCount();
+  for (mlir::Value condition : copy.buildConditions()) {
+    if (mlir::isConstantIntValue(condition, 1))
+      continue;
+    context.emitCheck(block.builder, block.loc, condition, MOERT_KERNEL_BAD_VALUE);
+    runs = emit.select(condition, runs, emit.index(0));
+  }
+  emitUnitLoop(emit, context, runs, [&](mlir::Value run) { copy.emitRun(block, context, result, run); });
+}
+
 /// Neighbouring elements that always move together. `Derived(op, emit, operands)` is made on the host, with tensors,
 /// and in the kernel, and has:
 ///   static int64_t getWidth(OpTy)          elements of a run
@@ -36,16 +56,8 @@ struct CopyGpuKernel : step::GpuKernelOpInterface::ExternalModel<CopyGpuKernel<O
                                 const step::GpuKernelContext &context, mlir::ValueRange operands,
                                 mlir::ValueRange results) const {
     LoopEmitter emit(builder, loc);
-    GpuBlockBuilder block(builder, loc);
     Derived copy(llvm::cast<OpTy>(op), emit, operands);
-    mlir::Value runs = copy.buildRunCount();
-    for (mlir::Value condition : copy.buildConditions()) {
-      if (mlir::isConstantIntValue(condition, 1))
-        continue;
-      context.emitCheck(builder, loc, condition, MOERT_KERNEL_BAD_VALUE);
-      runs = emit.select(condition, runs, emit.index(0));
-    }
-    emitUnitLoop(emit, context, runs, [&](mlir::Value run) { copy.emitRun(block, context, results[0], run); });
+    emitCheckedRuns(GpuBlockBuilder(builder, loc), context, copy, results[0]);
     return mlir::success();
   }
 };

@@ -98,3 +98,10 @@ void ElementRuns::copy(Value offset, const ElementRuns &target, Value targetOffs
   Type bits = bitsType(block.builder, count * getStoredBytes(element));
   block.store(block.load(bits, at(offset)), target.at(targetOffset));
 }
+
+Value moec::isNonzero(const GpuBlockBuilder &block, Value value) {
+  Value zero = block.make<arith::ConstantOp>(cast<TypedAttr>(block.builder.getZeroAttr(value.getType())));
+  if (isa<FloatType>(value.getType()))
+    return block.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, value, zero);
+  return block.compare(arith::CmpIPredicate::ne, value, zero);
+}

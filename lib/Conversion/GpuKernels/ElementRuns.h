@@ -51,6 +51,9 @@ private:
   mlir::Value pointer;
 };
 
+/// Whether an element differs from zero; NaN does.
+mlir::Value isNonzero(const GpuBlockBuilder &block, mlir::Value value);
+
 } // namespace moec
 
 #endif // MOEC_LIB_CONVERSION_GPUKERNELS_ELEMENTRUNS_H

@@ -34,8 +34,10 @@ void moec::registerGpuKernels(DialectRegistry &registry) {
     attachNnAttentionGpuKernel(context);
     attachNnCopyGpuKernels(context);
     attachNnCumSumGpuKernel(context);
+    attachNnNonzeroGpuKernel(context);
     attachNnNormGpuKernels(context);
     attachNnRotaryGpuKernel(context);
+    attachNnScatterGpuKernels(context);
     attachNnSelectionGpuKernels(context);
   });
   registry.addExtension(+[](MLIRContext *context, linalg::LinalgDialect *) {

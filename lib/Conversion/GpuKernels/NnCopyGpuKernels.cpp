@@ -20,23 +20,21 @@ int64_t moec::getKnownFactor(ArrayRef<int64_t> shape, int64_t from, int64_t to) 
   return factor;
 }
 
-namespace {
-
-/// The dimensions of a tensor from `from` on, as one row that is copied.
-int64_t getRowWidth(RankedTensorType type, int64_t from) {
-  return getRunWidth(type.getElementType(), getKnownFactor(type.getShape(), from, type.getRank()));
-}
-
-/// Where an index points within `extent`, and whether it may be used. A negative one counts from the end; one out of
-/// range is reported.
-std::pair<Value, Value> loadIndex(const GpuBlockBuilder &block, const step::GpuKernelContext &context, Value indices,
-                                  Value position, Value extent) {
+std::pair<Value, Value> moec::loadIndex(const GpuBlockBuilder &block, const step::GpuKernelContext &context,
+                                        Value indices, Value position, Value extent) {
   LoopEmitter emit(block.builder, block.loc);
   Value raw = emit.toIndex(ElementRuns(block, indices).load(position));
   Value wrapped = emit.select(emit.less(raw, emit.index(0)), emit.add(raw, extent), raw);
   Value inRange = emit.compare(arith::CmpIPredicate::ult, wrapped, extent);
   context.emitCheck(block.builder, block.loc, inRange, MOERT_KERNEL_INDEX_OUT_OF_RANGE);
   return {wrapped, inRange};
+}
+
+namespace {
+
+/// The dimensions of a tensor from `from` on, as one row that is copied.
+int64_t getRowWidth(RankedTensorType type, int64_t from) {
+  return getRunWidth(type.getElementType(), getKnownFactor(type.getShape(), from, type.getRank()));
 }
 
 /// Rows of `columns` elements, moved in runs of `width`.

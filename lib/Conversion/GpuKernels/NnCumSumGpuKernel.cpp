@@ -1,13 +1,14 @@
 //===- NnCumSumGpuKernel.cpp - running sums on GPUs -------------------------===//
 //
 // A warp walks a row, one element a lane at a time: lanes add up what stands before them, and the sum of all goes on to
-// the next step. Sums along other axes are left to tasks.
+// the next step. Along other axes a thread walks a column, next to the threads of its neighbours.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ElementRuns.h"
 #include "GpuKernels.h"
 #include "RowGroup.h"
+#include "UnitLoop.h"
 
 #include "moec/Dialect/Nn/Nn.h"
 
@@ -64,14 +65,16 @@ struct CumSumGpuKernel : step::GpuKernelOpInterface::ExternalModel<CumSumGpuKern
     Type element = type.getElementType();
     bool isSummed =
         element.isF32() || element.isF16() || element.isBF16() || element.isInteger(32) || element.isInteger(64);
-    if (!isSummed || static_cast<int64_t>(sum.getAxis()) + 1 != type.getRank())
+    if (!isSummed)
       return std::nullopt;
-    return step::GpuLaunchShape{.threads = warpsPerBlock * warpLanes};
+    return isAlongRows(sum) ? step::GpuLaunchShape{.threads = warpsPerBlock * warpLanes} : getUnitLaunchShape();
   }
 
-  Value buildBlockCount(Operation *op, OpBuilder &builder, Location loc, const step::GpuMachine &) const {
+  Value buildBlockCount(Operation *op, OpBuilder &builder, Location loc, const step::GpuMachine &machine) const {
     LoopEmitter host(builder, loc);
     Value x = op->getOperand(0);
+    if (!isAlongRows(cast<nn::CumSumOp>(op)))
+      return buildUnitBlockCount(host, machine, Columns(cast<nn::CumSumOp>(op), host, x).count(host));
     return host.ceilDiv(host.elements(x, 0, rankOf(x) - 1), warpsPerBlock);
   }
 
@@ -79,17 +82,55 @@ struct CumSumGpuKernel : step::GpuKernelOpInterface::ExternalModel<CumSumGpuKern
                           ValueRange operands, ValueRange results) const {
     GpuBlockBuilder block(builder, loc);
     LoopEmitter emit(builder, loc);
+    auto sum = cast<nn::CumSumOp>(op);
+    if (!isAlongRows(sum)) {
+      Columns columns(sum, emit, operands[0]);
+      emitUnitLoop(emit, context, columns.count(emit), [&](Value column) {
+        emitColumn(sum, block, ElementRuns(block, operands[0]), ElementRuns(block, results[0]), columns, column);
+      });
+      return success();
+    }
     int64_t last = rankOf(operands[0]) - 1;
     Value rows = emit.elements(operands[0], 0, last), extent = emit.extent(operands[0], last);
     Value warp = emit.div(context.thread, warpLanes), lane = emit.rem(context.thread, warpLanes);
     Value row = emit.add(emit.mul(context.block, warpsPerBlock), warp);
     ElementRuns x(block, operands[0]), out(block, results[0]);
-    block.ifThen(emit.less(row, rows),
-                 [&] { emitRow(cast<nn::CumSumOp>(op), block, x, out, emit.mul(row, extent), extent, lane); });
+    block.ifThen(emit.less(row, rows), [&] { emitRow(sum, block, x, out, emit.mul(row, extent), extent, lane); });
     return success();
   }
 
 private:
+  static bool isAlongRows(nn::CumSumOp op) {
+    return static_cast<int64_t>(op.getAxis()) + 1 == cast<ShapedType>(op.getX().getType()).getRank();
+  }
+
+  /// The columns along an axis: what lies before it, along it, and behind it.
+  struct Columns {
+    Columns(nn::CumSumOp op, const LoopEmitter &emit, Value x)
+        : outer(emit.elements(x, 0, op.getAxis())), extent(emit.extent(x, op.getAxis())),
+          inner(emit.elements(x, op.getAxis() + 1, rankOf(x))) {}
+    Value count(const LoopEmitter &emit) const { return emit.mul(outer, inner); }
+
+    Value outer, extent, inner;
+  };
+
+  static void emitColumn(nn::CumSumOp op, const GpuBlockBuilder &block, const ElementRuns &x, const ElementRuns &out,
+                         const Columns &columns, Value column) {
+    LoopEmitter emit(block.builder, block.loc);
+    Type element = cast<ShapedType>(op.getX().getType()).getElementType();
+    bool isReal = isa<FloatType>(element);
+    LaneSums sums(block, isReal ? block.builder.getF32Type() : element);
+    Value plane = emit.mul(emit.div(column, columns.inner), columns.extent), inPlane = emit.rem(column, columns.inner);
+    block.loop(emit.index(0), columns.extent, emit.index(1), sums.zero(), [&](Value step, ValueRange carried) {
+      Value row = op.getReverse() ? emit.sub(emit.sub(columns.extent, emit.index(1)), step) : step;
+      Value place = emit.add(emit.mul(emit.add(plane, row), columns.inner), inPlane);
+      Value through = sums.add(carried[0], isReal ? x.loadReals(place, 1)[0] : x.load(place));
+      Value result = op.getExclusive() ? carried[0] : through;
+      isReal ? out.storeReals(result, place) : out.store(result, place);
+      return Values{through};
+    });
+  }
+
   static void emitRow(nn::CumSumOp op, const GpuBlockBuilder &block, const ElementRuns &x, const ElementRuns &out,
                       Value base, Value extent, Value lane) {
     LoopEmitter emit(block.builder, block.loc);

@@ -142,13 +142,6 @@ private:
     ShapedType type = typeOf(op->getOperand(0));
     return RowSchedule(type.hasStaticShape() ? type.getNumElements() : ShapedType::kDynamic, 2);
   }
-
-  static Value isNonzero(const GpuBlockBuilder &block, Value value) {
-    Value zero = block.make<arith::ConstantOp>(cast<TypedAttr>(block.builder.getZeroAttr(value.getType())));
-    if (isa<FloatType>(value.getType()))
-      return block.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, value, zero);
-    return block.compare(arith::CmpIPredicate::ne, value, zero);
-  }
 };
 
 } // namespace
