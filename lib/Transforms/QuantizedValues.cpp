@@ -20,7 +20,7 @@ static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(valu
 static std::optional<QuantizedFormat> formatOf(DequantizeOp op) {
   int64_t bits = op.getBits(), block = op.getBlock();
   Type scaleType = typeOf(op.getScales()).getElementType();
-  bool isStored = (bits == 4 || bits == 8) && (block == 0 || block == 16 || block % 32 == 0);
+  bool isStored = (bits == 2 || bits == 4 || bits == 8) && (block == 0 || block == 16 || block % 32 == 0);
   if (!isStored || !(scaleType.isF32() || scaleType.isF16() || scaleType.isBF16()))
     return std::nullopt;
   return QuantizedFormat{bits, block, scaleType, op.getZeroPoints() != nullptr};

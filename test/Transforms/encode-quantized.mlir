@@ -68,3 +68,23 @@ func.func @block(%x: tensor<?x24xf32>) -> tensor<?x16xf32> {
     : (tensor<?x24xf32>, tensor<1x16x24xf32>) -> tensor<?x16xf32>
   return %y : tensor<?x16xf32>
 }
+
+// -----
+
+moe.weight @q : tensor<1x16x16xi8> source(#moe.splat<0.0>)
+moe.weight @s : tensor<1x16x2xf32> source(#moe.splat<0.0>)
+
+// Sixteen values of 2 bits are a word.
+
+// CHECK-LABEL: func.func @two_bits(
+// CHECK: moe.unpack_values %{{.*}} bits 2 : (tensor<1x16x16xi8>) -> tensor<1x16x64xi8>
+// CHECK: moe.pack_words %{{.*}} bits 2 : (tensor<1x16x64xi8>) -> tensor<1x16x4xi32>
+// CHECK: moe.grouped_matmul %{{.*}} quantized(<bits = 2, block = 32>)
+func.func @two_bits(%x: tensor<?x64xf32>) -> tensor<?x16xf32> {
+  %q = moe.load_weight @q : tensor<1x16x16xi8>
+  %s = moe.load_weight @s : tensor<1x16x2xf32>
+  %w = moe.dequantize %q scales %s bits 2 block 32 : (tensor<1x16x16xi8>, tensor<1x16x2xf32>) -> tensor<1x16x64xf32>
+  %y = moe.grouped_matmul %x by %w columns 16 activation(<kind = identity>)
+    : (tensor<?x64xf32>, tensor<1x16x64xf32>) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}

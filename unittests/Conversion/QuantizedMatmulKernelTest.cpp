@@ -159,6 +159,9 @@ INSTANTIATE_TEST_SUITE_P(Forms, QuantizedMatmul,
                                          QuantizedCase{avx2, 8, 64, true, 3, 2 * 40, 130, true, true},
                                          QuantizedCase{avx512, 8, 128, true, 1, 200, 518, false, true, &bf16Storage},
                                          QuantizedCase{avx2, 8, 512, false, 1, 20, 1030},
-                                         QuantizedCase{avx512, 4, 256, false, 1, 16, 1}));
+                                         QuantizedCase{avx512, 4, 256, false, 1, 16, 1},
+                                         QuantizedCase{avx2, 2, 16, true, 2, 2 * 40, 77, true, true},
+                                         QuantizedCase{avx512, 2, 64, false, 2, 83, 300, false, true, &f16Storage},
+                                         QuantizedCase{avx512, 2, 0, true, 1, 100, 515}));
 
 } // namespace

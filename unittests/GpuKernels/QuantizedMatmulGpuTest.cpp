@@ -129,7 +129,7 @@ TEST_P(QuantizedMatmulGpu, AgreesWithReference) {
   ASSERT_TRUE(runner.isValid()) << text;
   // Values are exact in the instruction and scales multiply f32 sums, so only the rounding of the result shows.
   double tolerance = StringRef(form.x) == "f32" ? 1e-5 : StringRef(form.x) == "f16" ? 1e-3 : 8e-3;
-  for (int64_t tokens : {0, 1, 3, 20, 50, 70}) {
+  for (int64_t tokens : {0, 1, 3, 20, 50, 70, 190}) {
     SmallVector<HostTensor> inputs = makeInputs(*context, form, tokens);
     auto module = parseSourceString<ModuleOp>(text, context.get());
     auto expected = moec::reference::evaluateFunction(module->lookupSymbol<func::FuncOp>("main"), inputs);
@@ -166,6 +166,13 @@ INSTANTIATE_TEST_SUITE_P(Forms, QuantizedMatmulGpu,
                              QuantizedForm{"f32_4_Block16", "f32", 4, 16, "f32", false, 2, 70, 64},
                              QuantizedForm{"f32_8_Block256", "f32", 8, 256, "f32", true, 2, 32, 600},
                              QuantizedForm{"f32_8_Column", "f32", 8, 0, "f16", true, 2, 33, 40},
+                             QuantizedForm{"bf16_2_Column", "bf16", 2, 0, "bf16", true, 2, 48, 96},
+                             QuantizedForm{"bf16_2_Block16", "bf16", 2, 16, "bf16", false, 2, 40, 80},
+                             QuantizedForm{"f16_2_Block64", "f16", 2, 64, "f16", true, 3, 64, 256},
+                             QuantizedForm{"f32_2_Block16", "f32", 2, 16, "f32", true, 2, 33, 64},
+                             QuantizedForm{"f32_2_Block32", "f32", 2, 32, "f32", true, 3, 64, 128},
+                             QuantizedForm{"bf16_2_Odd", "bf16", 2, 32, "f32", true, 2, 21, 45},
+                             QuantizedForm{"f32_2_Odd", "f32", 2, 0, "f32", true, 2, 21, 37},
                              // Terms that end within a step, a word, a block.
                              QuantizedForm{"bf16_4_Odd", "bf16", 4, 32, "bf16", true, 2, 21, 45},
                              QuantizedForm{"bf16_8_Odd", "bf16", 8, 64, "f32", true, 2, 50, 101},
@@ -218,7 +225,10 @@ INSTANTIATE_TEST_SUITE_P(Forms, QuantizedMatmulCounters,
                                          QuantizedForm{"f16_8_Block16", "f16", 8, 16, "f16", false, 8, 128, 128},
                                          QuantizedForm{"f16_4_Column", "f16", 4, 0, "f16", false, 8, 128, 256, true},
                                          QuantizedForm{"f32_4_Block32", "f32", 4, 32, "f32", true, 8, 128, 128},
-                                         QuantizedForm{"f32_8_Block64", "f32", 8, 64, "f32", true, 8, 128, 128}),
+                                         QuantizedForm{"f32_8_Block64", "f32", 8, 64, "f32", true, 8, 128, 128},
+                                         QuantizedForm{"bf16_2_Block64", "bf16", 2, 64, "bf16", true, 8, 128, 128},
+                                         QuantizedForm{"f16_2_Block16", "f16", 2, 16, "f16", true, 8, 128, 128},
+                                         QuantizedForm{"f32_2_Column", "f32", 2, 0, "f32", true, 8, 128, 128}),
                          [](const auto &info) { return info.param.name; });
 
 struct QuantizedAssemblyForm {
@@ -243,6 +253,7 @@ INSTANTIATE_TEST_SUITE_P(
         QuantizedAssemblyForm{{"Up_4", "bf16", 4, 32, "bf16", true, 64, 2048, 2048, true, 8}, {200, 52224, 1.0}},
         QuantizedAssemblyForm{{"Down_8", "f16", 8, 64, "f16", true, 64, 2048, 1024, false, 1}, {200, 68608, 0.75}},
         QuantizedAssemblyForm{{"Up_f32", "f32", 4, 32, "f32", true, 32, 2048, 2048, true, 8}, {212, 46080, 1.7}},
+        QuantizedAssemblyForm{{"Up_2", "bf16", 2, 64, "bf16", true, 64, 2048, 2048, true, 8}, {200, 52224, 1.0}},
         QuantizedAssemblyForm{{"Dense", "bf16", 8, 128, "f16", true, 1, 2048, 2048, false, 0}, {176, 49920, 0.6}},
         QuantizedAssemblyForm{{"Column", "f16", 4, 0, "f16", false, 32, 2048, 2048, true, 8}, {196, 49408, 1.35}},
         QuantizedAssemblyForm{{"Block16", "bf16", 8, 16, "f32", true, 32, 2048, 2048, true, 8}, {176, 75776, 0.49}}),

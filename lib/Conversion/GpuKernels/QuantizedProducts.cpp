@@ -18,7 +18,7 @@ namespace {
 
 using Values = GpuBlockBuilder::Values;
 
-/// Floats whose low bits are an integer: 1024, 128 and 2^23 with room for 8, 4 and 8 bits.
+/// Floats whose low bits are an integer: 1024, 128 and 2^23 with room for 8, 4 and 8 bits or fewer.
 constexpr int64_t exponentF16 = 0x6400, exponentBf16 = 0x4300, exponentF32 = 0x4b000000;
 constexpr int64_t bothHalves = 0x00010001;
 
@@ -103,7 +103,7 @@ Values QuantizedProducts::loadWords(Value weights, int64_t panel, int64_t run, i
     Value address = block.at(block.at(weights, block.add(panelStart, offset)), panel * schedule.panelStepBytes);
     Value loaded = block.load(block.builder.getI32Type(), address);
     if (terms < perWord)
-      loaded = block.make<arith::ShRUIOp>(loaded, block.mul(block.bitAnd(term, 1), bits * terms / 2));
+      loaded = block.make<arith::ShRUIOp>(loaded, block.mul(block.bitAnd(term, perWord / terms - 1), bits * terms / 2));
     result.push_back(loaded);
   }
   return result;

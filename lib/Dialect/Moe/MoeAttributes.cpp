@@ -68,8 +68,8 @@ LogicalResult RouterAttr::verify(function_ref<InFlightDiagnostic()> emitError, S
 }
 
 LogicalResult QuantizationAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t bits, int64_t block) {
-  if (bits != 4 && bits != 8)
-    return emitError() << "expected 4 or 8 bits, found " << bits;
+  if (bits != 2 && bits != 4 && bits != 8)
+    return emitError() << "expected 2, 4 or 8 bits, found " << bits;
   if (block != 0 && block != 16 && (block < 0 || block % 32 != 0))
     return emitError() << "expected a block of 0, 16 or a multiple of 32 values, found " << block;
   return success();

@@ -174,8 +174,8 @@ func.func @zero_points(%x: tensor<?x8xf32>, %w: tensor<1x1x1x16xi32>, %s: tensor
   return
 }
 // -----
-// expected-error @+1 {{expected 4 or 8 bits, found 2}}
-func.func private @bits() attributes {q = #moe.quantization<bits = 2>}
+// expected-error @+1 {{expected 2, 4 or 8 bits, found 3}}
+func.func private @bits() attributes {q = #moe.quantization<bits = 3>}
 // -----
 // expected-error @+1 {{expected a block of 0, 16 or a multiple of 32 values, found 24}}
 func.func private @block() attributes {q = #moe.quantization<bits = 4, block = 24>}

@@ -140,7 +140,7 @@ func.func @words(%v: tensor<2x9xui8>) {
 }
 // -----
 func.func @word_bits(%v: tensor<2x9xui8>) {
-  // expected-error @+1 {{C1: expected 4 or 8 bits, found 2}}
-  %0 = moe.pack_words %v bits 2 : (tensor<2x9xui8>) -> tensor<2x1xi32>
+  // expected-error @+1 {{C1: expected 2, 4 or 8 bits, found 3}}
+  %0 = moe.pack_words %v bits 3 : (tensor<2x9xui8>) -> tensor<2x1xi32>
   return
 }

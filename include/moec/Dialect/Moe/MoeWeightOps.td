@@ -97,7 +97,7 @@ def Moe_PackWordsOp : Moe_Op<"pack_words", [Pure]> {
   let summary = "bytes of one value each as the words of a quantised weight";
   let description = [{
     `[..., K]` bytes -> `[..., ceil(K*bits/32)]` words in the order of #moe.quantization, missing values 0.
-    - C1: bits is 4 or 8; values is static and has 8-bit elements.
+    - C1: bits is 2, 4 or 8; values is static and has 8-bit elements.
     - C2: the result has the shape above and elements i32.
   }];
   let arguments = (ins AnyRankedTensor:$values, I64Attr:$bits);
