@@ -155,8 +155,8 @@ LogicalResult UnpackValuesOp::verify() {
 LogicalResult PackWordsOp::verify() {
   ShapeChecks c1(*this, "C1"), c2(*this, "C2");
   int64_t bits = getBits();
-  if (bits != 4 && bits != 8)
-    return emitBreach(*this, "C1") << "expected 4 or 8 bits, found " << bits;
+  if (bits != 2 && bits != 4 && bits != 8)
+    return emitBreach(*this, "C1") << "expected 2, 4 or 8 bits, found " << bits;
   if (failed(c1.rankAtLeast("values", getValues(), 1)) || failed(c1.staticShape("values", getValues())) ||
       failed(c1.byteElements("values", getValues())))
     return failure();
