@@ -25,28 +25,34 @@ WeightView moec::dequantize(const QuantizedWeight &weight, RankedTensorType type
   int64_t blocks = (inner + block - 1) / block;
   // Zero points are packed along the last axis of the scales: over the rows where there is one scale per row.
   int64_t zeroPointRow = perRow ? type.getShape().drop_back().back() : blocks;
-  int64_t zeroPointBytes = (zeroPointRow * bits + 7) / 8;
+  int64_t zeroPointBytes = (zeroPointRow * bits + 7) / 8, zeroPointBits = bits, valueBits = bits;
+  if (weight.zeroPoints && weight.zeroPoints->shape().back() > zeroPointBytes) {
+    zeroPointBytes = zeroPointRow;
+    zeroPointBits = 8;
+  }
+  if (weight.values.shape().back() == inner)
+    valueBits = 8;
   auto zeroPointOf = [&](int64_t row, int64_t b) -> float {
     if (!weight.zeroPoints)
       return float(1 << (bits - 1));
     int64_t scale = perRow ? row : row * blocks + b;
     const char *packed = weight.zeroPoints->data + scale / zeroPointRow * zeroPointBytes;
-    return float(unpack(packed, bits, scale % zeroPointRow));
+    return float(unpack(packed, zeroPointBits, scale % zeroPointRow));
   };
 
   auto f32 = Float32Type::get(type.getContext());
   auto scaleType = cast<FloatType>(weight.scales.type.getElementType());
-  int64_t scaleSize = weight.scales.elementSize(), size = result.view.elementSize(), rowBytes = inner * bits / 8;
+  int64_t scaleSize = weight.scales.elementSize(), size = result.view.elementSize();
   forRanges(rows, inner * (size + 1), [&](int64_t first, int64_t last) {
     std::vector<float> values(inner), scales(blocks);
     for (int64_t row = first; row < last; ++row) {
       convertFloats(weight.scales.data + row * blocks * scaleSize, scaleType, reinterpret_cast<char *>(scales.data()),
                     f32, blocks);
-      const char *packed = weight.values.data + row * rowBytes;
+      const char *packed = weight.values.data + row * inner * valueBits / 8;
       for (int64_t b = 0; b < blocks; ++b) {
         float zeroPoint = zeroPointOf(row, b);
         for (int64_t k = b * block; k < std::min((b + 1) * block, inner); ++k)
-          values[k] = (float(unpack(packed, bits, k)) - zeroPoint) * scales[b];
+          values[k] = (float(unpack(packed, valueBits, k)) - zeroPoint) * scales[b];
       }
       convertFloats(reinterpret_cast<const char *>(values.data()), f32, result.data + row * inner * size,
                     cast<FloatType>(type.getElementType()), inner);
@@ -55,12 +61,22 @@ WeightView moec::dequantize(const QuantizedWeight &weight, RankedTensorType type
   return result.view;
 }
 
-WeightView moec::unpackValues(const WeightView &packed, int64_t bits, RankedTensorType type) {
+WeightView moec::unpackValues(const WeightView &packed, int64_t bits, bool isSigned, RankedTensorType type) {
   OwnedWeight result(type);
-  int64_t perByte = 8 / bits;
+  int64_t perByte = 8 / bits, sign = isSigned ? 1 << (bits - 1) : 0;
   forRanges(packed.count(), 1 + perByte, [&](int64_t first, int64_t last) {
     for (int64_t i = first * perByte; i < last * perByte; ++i)
-      result.data[i] = static_cast<char>(unpack(packed.data, bits, i));
+      result.data[i] = static_cast<char>((unpack(packed.data, bits, i) ^ sign) - sign);
+  });
+  return result.view;
+}
+
+WeightView moec::offsetValues(const WeightView &values, int64_t bits) {
+  OwnedWeight result(values.type);
+  int64_t sign = 1 << (bits - 1), mask = 2 * sign - 1;
+  forRanges(values.count(), 2, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      result.data[i] = static_cast<char>((values.data[i] + sign) & mask);
   });
   return result.view;
 }

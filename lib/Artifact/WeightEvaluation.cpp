@@ -117,7 +117,10 @@ FailureOr<WeightView> ExpressionEvaluator::compute(Operation *op) {
       .Case<arith::ExtFOp, arith::TruncFOp>([&](Operation *conversion) { return convert(conversion); })
       .Case([&](DequantizeOp dequantize) { return this->dequantize(dequantize); })
       .Case([&](UnpackValuesOp unpack) -> FailureOr<WeightView> {
-        return unpackValues(makeDense(values.lookup(unpack.getQ())), unpack.getBits(), type);
+        return unpackValues(makeDense(values.lookup(unpack.getQ())), unpack.getBits(), unpack.getIsSigned(), type);
+      })
+      .Case([&](OffsetValuesOp offset) -> FailureOr<WeightView> {
+        return offsetValues(makeDense(values.lookup(offset.getValues())), offset.getBits());
       })
       .Case([&](PackWordsOp pack) -> FailureOr<WeightView> {
         return packWords(makeDense(values.lookup(pack.getValues())), pack.getBits(), type);

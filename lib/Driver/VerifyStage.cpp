@@ -90,7 +90,7 @@ static bool isHostOp(Operation *op) {
 static LogicalResult checkHostOp(Operation *op) {
   if (isa<moe::ExpertsOp>(op))
     return op->emitOpError("is not decomposed");
-  if (isa<moe::PackPanelsOp, moe::DequantizeOp, moe::UnpackValuesOp, moe::PackWordsOp>(op))
+  if (isa<moe::PackPanelsOp, moe::DequantizeOp, moe::UnpackValuesOp, moe::OffsetValuesOp, moe::PackWordsOp>(op))
     return op->emitOpError("is a weight expression outside a weight");
   if (!isHostOp(op))
     return op->emitOpError("is neither a kernel nor a host op");

@@ -47,6 +47,7 @@ llvm::LogicalResult evaluateOp(moe::CombineOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::PackPanelsOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::DequantizeOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::UnpackValuesOp op, Values &values);
+llvm::LogicalResult evaluateOp(moe::OffsetValuesOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::PackWordsOp op, Values &values);
 llvm::LogicalResult evaluateOp(moe::LoadWeightOp op, Values &values);
 

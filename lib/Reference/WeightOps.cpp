@@ -35,6 +35,9 @@ LogicalResult reference::evaluateOp(DequantizeOp op, Values &values) {
   const HostTensor *zeroPoints = values.find(op.getZeroPoints());
   int64_t bits = op.getBits(), block = op.getBlock();
   HostTensor &out = values.addResult(cast<ShapedType>(op.getOut().getType()).getShape());
+  int64_t valueBits = q.getShape().back() == out.getShape().back() ? 8 : bits, zeroPointBits = bits;
+  if (zeroPoints && zeroPoints->getShape().back() > llvm::divideCeil(scales.getShape().back() * bits, 8))
+    zeroPointBits = 8;
   forEachIndex(out.getShape(), [&](ArrayRef<int64_t> index) {
     ArrayRef<int64_t> row = index.drop_back();
     SmallVector<int64_t> scale(row);
@@ -42,8 +45,8 @@ LogicalResult reference::evaluateOp(DequantizeOp op, Values &values) {
       scale.push_back(index.back() / block);
     int64_t zero = int64_t(1) << (bits - 1);
     if (zeroPoints)
-      zero = unpack(*zeroPoints, ArrayRef<int64_t>(scale).drop_back(), scale.back(), bits);
-    out.setReal(index, (unpack(q, row, index.back(), bits) - zero) * scales.real(scale));
+      zero = unpack(*zeroPoints, ArrayRef<int64_t>(scale).drop_back(), scale.back(), zeroPointBits);
+    out.setReal(index, (unpack(q, row, index.back(), valueBits) - zero) * scales.real(scale));
   });
   return success();
 }
@@ -51,9 +54,19 @@ LogicalResult reference::evaluateOp(DequantizeOp op, Values &values) {
 LogicalResult reference::evaluateOp(UnpackValuesOp op, Values &values) {
   const HostTensor &q = values[op.getQ()];
   HostTensor &out = values.addResult(cast<ShapedType>(op.getValues().getType()).getShape());
+  int64_t sign = op.getIsSigned() ? 1 << (op.getBits() - 1) : 0;
   forEachIndex(out.getShape(), [&](ArrayRef<int64_t> index) {
-    out.setInteger(index, unpack(q, index.drop_back(), index.back(), op.getBits()));
+    out.setInteger(index, (unpack(q, index.drop_back(), index.back(), op.getBits()) ^ sign) - sign);
   });
+  return success();
+}
+
+LogicalResult reference::evaluateOp(OffsetValuesOp op, Values &values) {
+  const HostTensor &given = values[op.getValues()];
+  HostTensor &out = values.addResult(given.getShape());
+  int64_t sign = 1 << (op.getBits() - 1);
+  for (int64_t i : llvm::seq(given.getSize()))
+    out.setInteger(i, (given.integer(i) + sign) & (2 * sign - 1));
   return success();
 }
 

@@ -93,7 +93,11 @@ private:
   static Value toCanonical(PatternRewriter &rewriter, Location loc, const WeightProduct &product) {
     Value w = product.w;
     RankedTensorType type = typeOf(w);
-    if (product.transposed) {
+    auto stored = w.getDefiningOp<linalg::TransposeOp>();
+    if (product.transposed && stored) {
+      w = stored.getInput();
+      type = typeOf(w);
+    } else if (product.transposed) {
       Value init = tensor::EmptyOp::create(rewriter, loc, {type.getDimSize(1), type.getDimSize(0)},
                                            type.getElementType());
       w = linalg::TransposeOp::create(rewriter, loc, w, init, ArrayRef<int64_t>{1, 0})->getResult(0);

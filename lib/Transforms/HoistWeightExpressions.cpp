@@ -76,12 +76,11 @@ private:
     }
   }
 
-  /// Integers stay, unless they are a stored weight: they may compute shapes. So does a tensor.empty, which costs
-  /// nothing.
+  /// Integers stay, unless they are bytes or a stored weight: they may compute shapes. So does a tensor.empty, which
+  /// costs nothing.
   static bool isWorthHoisting(Operation *op) {
-    if (isa<PackPanelsOp>(op))
-      return true;
-    return !isa<tensor::EmptyOp>(op) && isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType()));
+    Type element = getElementTypeOrSelf(op->getResult(0).getType());
+    return isa<PackPanelsOp>(op) || (!isa<tensor::EmptyOp>(op) && (isa<FloatType>(element) || element.isInteger(8)));
   }
 
   void hoist(Operation *root) {

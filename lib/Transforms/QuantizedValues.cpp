@@ -65,6 +65,7 @@ public:
 
 private:
   QuantizedValues open(DequantizeOp op) const;
+  /// Bytes of one value each.
   Value unpack(Value packed) const;
   Value addUnitDimension(Value tensor, bool isFirst) const;
   Value slice(Value tensor, tensor::ExtractSliceOp like, int64_t terms) const;
@@ -82,8 +83,6 @@ private:
 } // namespace
 
 Value ValueBuilder::unpack(Value packed) const {
-  if (format.bits == 8)
-    return packed;
   RankedTensorType type = typeOf(packed);
   SmallVector<int64_t> shape(type.getShape());
   shape.back() *= 8 / format.bits;
@@ -113,9 +112,12 @@ Value ValueBuilder::slice(Value tensor, tensor::ExtractSliceOp like, int64_t ter
 }
 
 QuantizedValues ValueBuilder::open(DequantizeOp op) const {
-  QuantizedValues parts = {unpack(op.getQ()), op.getScales(), Value()};
-  if (op.getZeroPoints()) {
-    parts.zeroPoints = unpack(op.getZeroPoints());
+  QuantizedValues parts = {op.getQ(), op.getScales(), op.getZeroPoints()};
+  if (typeOf(parts.values).getShape().back() != typeOf(op.getOut()).getShape().back())
+    parts.values = unpack(parts.values);
+  int64_t packedPoints = llvm::divideCeil(typeOf(parts.scales).getShape().back() * format.bits, 8);
+  if (parts.zeroPoints && format.bits < 8 && typeOf(parts.zeroPoints).getShape().back() == packedPoints) {
+    parts.zeroPoints = unpack(parts.zeroPoints);
     // Bytes hold more than there are scales.
     SmallVector<OpFoldResult> sizes, offsets, strides;
     for (int64_t extent : typeOf(op.getScales()).getShape()) {

@@ -20,9 +20,9 @@ bool moec::isWeightLeaf(Operation *op) {
 }
 
 bool moec::isWeightComputation(Operation *op) {
-  bool known = isa<PackPanelsOp, DequantizeOp, UnpackValuesOp, PackWordsOp, tensor::ExtractSliceOp, tensor::ConcatOp,
-                   tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::EmptyOp, linalg::TransposeOp, arith::ExtFOp,
-                   arith::TruncFOp>(op);
+  bool known = isa<PackPanelsOp, DequantizeOp, UnpackValuesOp, OffsetValuesOp, PackWordsOp, tensor::ExtractSliceOp,
+                   tensor::ConcatOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::EmptyOp,
+                   linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(op);
   // A slice with dynamic offsets has them as operands and is refused through their types.
   return known && llvm::all_of(op->getOperandTypes(), isStatic) && llvm::all_of(op->getResultTypes(), isStatic);
 }

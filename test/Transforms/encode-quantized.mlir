@@ -52,6 +52,25 @@ func.func @dense(%x: tensor<?x45xf32>) -> tensor<?x20xf32> {
 
 // -----
 
+moe.weight @q : tensor<1x20x64xi8> source(#moe.splat<0.0>)
+moe.weight @s : tensor<1x20x2xf32> source(#moe.splat<0.0>)
+
+// Values of 4 bits that lie in a byte each are only put into words.
+
+// CHECK-LABEL: func.func @bytes(
+// CHECK-NOT: moe.unpack_values
+// CHECK: moe.pack_words %{{.*}} bits 4 : (tensor<1x20x64xi8>) -> tensor<1x20x8xi32>
+func.func @bytes(%x: tensor<?x64xf32>) -> tensor<?x20xf32> {
+  %q = moe.load_weight @q : tensor<1x20x64xi8>
+  %s = moe.load_weight @s : tensor<1x20x2xf32>
+  %w = moe.dequantize %q scales %s bits 4 block 32 : (tensor<1x20x64xi8>, tensor<1x20x2xf32>) -> tensor<1x20x64xf32>
+  %y = moe.grouped_matmul %x by %w columns 20 activation(<kind = identity>)
+    : (tensor<?x64xf32>, tensor<1x20x64xf32>) -> tensor<?x20xf32>
+  return %y : tensor<?x20xf32>
+}
+
+// -----
+
 moe.weight @q : tensor<1x16x6xi8> source(#moe.splat<0.0>)
 moe.weight @s : tensor<1x16x2xf32> source(#moe.splat<0.0>)
 

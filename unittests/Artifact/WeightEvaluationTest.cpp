@@ -140,6 +140,22 @@ TEST_F(WeightEvaluation, SlicesTranspositionsAndReshapes) {
   EXPECT_EQ(result, (std::vector<float>{6, 18, 7, 19, 8, 20, 9, 21, 10, 22, 11, 23}));
 }
 
+TEST_F(WeightEvaluation, DequantizesValuesInBytes) {
+  EXPECT_EQ(values<float>(R"(
+    moe.weight @q : tensor<2x3xui8> source(dense<[[0, 8, 15], [1, 2, 3]]> : tensor<2x3xui8>)
+    moe.weight @s : tensor<2xf32> source(dense<[1.0, 0.5]> : tensor<2xf32>)
+    moe.weight @z : tensor<2xui8> source(dense<[7, 3]> : tensor<2xui8>)
+    moe.weight @w : tensor<2x3xf32> {
+      %q = moe.load_weight @q : tensor<2x3xui8>
+      %s = moe.load_weight @s : tensor<2xf32>
+      %z = moe.load_weight @z : tensor<2xui8>
+      %r = moe.dequantize %q scales %s zero_points %z bits 4 block 0
+        : (tensor<2x3xui8>, tensor<2xf32>, tensor<2xui8>) -> tensor<2x3xf32>
+      moe.yield %r : tensor<2x3xf32>
+    })"),
+            (std::vector<float>{-7, 1, 8, -1, -0.5, 0}));
+}
+
 TEST_F(WeightEvaluation, UnpacksValuesAndPacksWords) {
   // Even values in the low half of a word, odd ones in the high half.
   std::string quantized = "moe.weight @q : tensor<1x5xui8> source(dense<[[33, 67, 101, 135, 9]]> : tensor<1x5xui8>)\n";
@@ -149,6 +165,19 @@ TEST_F(WeightEvaluation, UnpacksValuesAndPacksWords) {
       moe.yield %v : tensor<1x10xui8>
     })"),
             (std::vector<uint8_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 0}));
+  EXPECT_EQ(values<int8_t>(quantized + R"(moe.weight @w : tensor<1x10xui8> {
+      %q = moe.load_weight @q : tensor<1x5xui8>
+      %v = moe.unpack_values %q bits 4 signed : (tensor<1x5xui8>) -> tensor<1x10xui8>
+      moe.yield %v : tensor<1x10xui8>
+    })"),
+            (std::vector<int8_t>{1, 2, 3, 4, 5, 6, 7, -8, -7, 0}));
+  EXPECT_EQ(values<uint8_t>(quantized + R"(moe.weight @w : tensor<1x10xui8> {
+      %q = moe.load_weight @q : tensor<1x5xui8>
+      %v = moe.unpack_values %q bits 4 signed : (tensor<1x5xui8>) -> tensor<1x10xui8>
+      %o = moe.offset_values %v bits 4 : tensor<1x10xui8>
+      moe.yield %o : tensor<1x10xui8>
+    })"),
+            (std::vector<uint8_t>{9, 10, 11, 12, 13, 14, 15, 0, 1, 8}));
   EXPECT_EQ(values<uint32_t>(quantized + R"(moe.weight @w : tensor<1x2xi32> {
       %q = moe.load_weight @q : tensor<1x5xui8>
       %v = moe.unpack_values %q bits 4 : (tensor<1x5xui8>) -> tensor<1x10xui8>

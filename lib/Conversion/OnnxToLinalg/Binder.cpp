@@ -2,6 +2,7 @@
 
 #include "Binder.h"
 #include "mlir/IR/Matchers.h"
+#include "moec/Dialect/Moe/Moe.h"
 
 using namespace mlir;
 using namespace moec;
@@ -74,6 +75,10 @@ FailureOr<Value> Binder::integer(unsigned i) {
   if (elements->size() != 1)
     return error() << "input " << i << ": expected one element, found " << elements->size();
   return elements->front();
+}
+
+bool Binder::isWeight(unsigned i) {
+  return isa_and_present<moe::LoadWeightOp, onnx::ConstantOp>(node.getInput(i).getDefiningOp());
 }
 
 DenseElementsAttr Binder::constantElements(unsigned i) {

@@ -35,6 +35,8 @@ public:
   mlir::Type element(unsigned i) { return type(i).getElementType(); }
   bool isFloat(unsigned i) { return mlir::isa<mlir::FloatType>(element(i)); }
   bool isUnsigned(unsigned i);
+  /// Whether the model holds the input, so that what is computed from it alone can be part of the file.
+  bool isWeight(unsigned i);
   /// The element type of the model, which tells signs and narrow types.
   mlir::Type declaredElement(unsigned i) { return mlir::getElementTypeOrSelf(node.getInputs()[i].getType()); }
 

@@ -86,21 +86,17 @@ void FunctionLowering::bindStored(Value value) {
 // A weight of 4 or 2 bits per element comes as the bytes that hold them, the first element in the lowest bits.
 void FunctionLowering::unpackWeight(moe::LoadWeightOp load) {
   auto type = cast<RankedTensorType>(load.getType());
-  unsigned width = type.getElementTypeBitWidth(), perByte = 8 / width;
-  auto cast = UnrealizedConversionCastOp::create(builder, packedType(type), load.getResult());
+  RankedTensorType packed = packedType(type);
+  unsigned width = type.getElementTypeBitWidth();
+  auto cast = UnrealizedConversionCastOp::create(builder, packed, load.getResult());
   storageCasts.push_back(cast);
-  Value bytes = cast.getResult(0);
+  auto unpacked = RankedTensorType::get({packed.getNumElements() * 8 / width}, builder.getI8Type());
+  Value elements = moe::UnpackValuesOp::create(builder, unpacked, cast.getResult(0), width,
+                                               type.getElementType().isSignlessInteger());
   TensorEmitter::Extents extents =
       llvm::map_to_vector(type.getShape(), [&](int64_t size) -> Value { return emitter.index.constant(size); });
   Value count = emitter.index.constant(type.getNumElements());
-  Value elements = emitter.generate(count, builder.getI8Type(), [&](ScalarBody &s, ValueRange indices) -> Value {
-    Type index = indices[0].getType();
-    Value at = arith::DivUIOp::create(s.builder, indices[0], s.constant(perByte, index));
-    Value place = arith::RemUIOp::create(s.builder, indices[0], s.constant(perByte, index));
-    Value byte = tensor::ExtractOp::create(s.builder, bytes, at);
-    Value shift = arith::IndexCastOp::create(s.builder, byte.getType(), s.mul(place, s.constant(width, index)));
-    return lowBitsAsNarrow(s, arith::ShRUIOp::create(s.builder, byte, shift), type.getElementType());
-  });
+  elements = emitter.sliceAxis(elements, 0, emitter.index.constant(0), count);
   values.setTensor(load.getResult(), emitter.reshape(elements, extents));
 }
 

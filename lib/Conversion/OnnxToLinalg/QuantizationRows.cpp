@@ -8,6 +8,7 @@
 #include "Rows.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "moec/Dialect/Moe/Moe.h"
 
 using namespace mlir;
 using namespace moec;
@@ -122,11 +123,135 @@ static LogicalResult lowerQuantize(Binder &b) {
   }));
 }
 
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A tensor of the model that is dequantised when the file is written, or stays as it is where a product takes it.
+struct QuantizedWeight {
+  Binder &b;
+  IntegerType integer;
+  /// The axis whose indices, or blocks of indices, have a scale each.
+  int64_t axis, block;
+  /// One scale for all.
+  bool isSingle;
+
+  Value dequantize();
+
+private:
+  /// The axes with the one that is summed up by a product last, where that is known.
+  SmallVector<int64_t> order();
+  Value matrix(Value tensor, int64_t rows);
+  Value scales(int64_t rows);
+  Value zeroPoints(int64_t rows);
+  Value splat(DenseElementsAttr elements, int64_t rows);
+};
+
+} // namespace
+
+/// The DequantizeLinear if it is one of a weight of 2, 4 or 8 bits whose parameters have the extents they should have.
+static std::optional<QuantizedWeight> matchWeight(Binder &b) {
+  auto isReal = [](Type type) { return type.isF32() || type.isF16() || type.isBF16(); };
+  auto integer = dyn_cast<IntegerType>(b.declaredElement(0));
+  if (!integer || integer.getWidth() > 8 || b.rank(0) == 0 || b.type(0).getNumElements() == 0 ||
+      !isReal(b.element(1)) || !isReal(b.resultElement(0)) ||
+      (b.has(2) && b.type(2).getShape() != b.type(1).getShape()))
+    return std::nullopt;
+  for (unsigned i = 0; i <= 2; ++i)
+    if (b.has(i) && !b.isWeight(i))
+      return std::nullopt;
+  int64_t rank = b.rank(0), block = b.integer("block_size", 0), axis = b.integer("axis", 1);
+  axis += axis < 0 ? rank : 0;
+  bool isSingle = block == 0 && b.type(1).getNumElements() == 1 && b.rank(1) <= 1;
+  if (isSingle) {
+    // Products take weights with their outputs last.
+    if (b.constantElements(1) && (!b.has(2) || b.constantElements(2)))
+      return QuantizedWeight{b, integer, rank - 1, 0, true};
+    return std::nullopt;
+  }
+  if (axis < 0 || axis >= rank || block < 0)
+    return std::nullopt;
+  SmallVector<int64_t> expected = {b.type(0).getDimSize(axis)};
+  if (block > 0) {
+    expected = llvm::to_vector(b.type(0).getShape());
+    expected[axis] = llvm::divideCeil(expected[axis], block);
+  }
+  if (b.type(1).getShape() != ArrayRef(expected))
+    return std::nullopt;
+  return QuantizedWeight{b, integer, axis, block, false};
+}
+
+SmallVector<int64_t> QuantizedWeight::order() {
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, b.rank(0)));
+  auto moved = axes.begin() + axis;
+  if (block > 0)
+    std::rotate(moved, moved + 1, axes.end());
+  else
+    std::rotate(axes.begin(), moved, moved + 1);
+  return axes;
+}
+
+Value QuantizedWeight::matrix(Value tensor, int64_t rows) {
+  int64_t count = cast<RankedTensorType>(tensor.getType()).getNumElements();
+  return b.emit.reshape(tensor, {b.index.constant(rows), b.index.constant(count / rows)});
+}
+
+Value QuantizedWeight::splat(DenseElementsAttr elements, int64_t rows) {
+  auto type = RankedTensorType::get({rows}, elements.getElementType());
+  return b.emit.constant(DenseElementsAttr::get(type, elements.getValues<Attribute>()[0]));
+}
+
+Value QuantizedWeight::scales(int64_t rows) {
+  if (isSingle)
+    return splat(b.constantElements(1), rows);
+  return block > 0 ? matrix(b.emit.transpose(b.input(1), order()), rows) : b.input(1);
+}
+
+Value QuantizedWeight::zeroPoints(int64_t rows) {
+  if (!b.has(2) && !integer.isUnsigned())
+    return {};
+  Value points;
+  if (!b.has(2))
+    points = b.emit.splat(0, cast<RankedTensorType>(scales(rows).getType()).getShape(), b.emit.builder.getI8Type());
+  else if (isSingle)
+    points = splat(b.constantElements(2), rows);
+  else
+    points = block > 0 ? matrix(b.emit.transpose(b.input(2), order()), rows) : b.input(2);
+  return integer.isUnsigned() ? points
+                              : moe::OffsetValuesOp::create(b.emit.builder, points, integer.getWidth()).getResult();
+}
+
+Value QuantizedWeight::dequantize() {
+  SmallVector<int64_t> axes = order();
+  Value values = b.emit.transpose(b.input(0), axes);
+  Extents extents = b.emit.extents(values);
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(values.getType()).getShape();
+  int64_t count = b.type(0).getNumElements(), rows = block > 0 ? count / shape.back() : shape.front();
+  values = matrix(values, rows);
+  if (!integer.isUnsigned())
+    values = moe::OffsetValuesOp::create(b.emit.builder, values, integer.getWidth());
+  auto type = RankedTensorType::get({rows, count / rows}, b.resultElement(0));
+  Value reals = moe::DequantizeOp::create(b.emit.builder, type, values, scales(rows), zeroPoints(rows),
+                                          integer.getWidth(), block);
+  SmallVector<int64_t> back(axes.size());
+  for (auto [place, from] : llvm::enumerate(axes))
+    back[from] = place;
+  return b.emit.transpose(b.emit.reshape(reals, extents), back);
+}
+
+//===----------------------------------------------------------------------===//
+// Dequantisation
+//===----------------------------------------------------------------------===//
+
 // (x - zero point) * scale
 static LogicalResult lowerDequantize(Binder &b) {
   Type declared = b.declaredElement(0);
   if (failed(requireQuantized(b, declared)))
     return failure();
+  if (std::optional<QuantizedWeight> weight = matchWeight(b))
+    return b.result(0, weight->dequantize());
   FailureOr<SmallVector<Value>> operands = bindOperands(b);
   if (failed(operands) || (b.has(2) && failed(b.sameElements({0, 2}))))
     return failure();

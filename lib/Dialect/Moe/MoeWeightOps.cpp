@@ -44,9 +44,9 @@ static LogicalResult verifyExpression(WeightOp op) {
   Block &block = region.front();
   for (Operation &nested : block) {
     bool known =
-        isa<LoadWeightOp, PackPanelsOp, DequantizeOp, UnpackValuesOp, PackWordsOp, YieldOp, onnx::ConstantOp,
-            arith::ConstantOp, tensor::ExtractSliceOp, tensor::ConcatOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-            tensor::EmptyOp, linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(nested);
+        isa<LoadWeightOp, PackPanelsOp, DequantizeOp, UnpackValuesOp, OffsetValuesOp, PackWordsOp, YieldOp,
+            onnx::ConstantOp, arith::ConstantOp, tensor::ExtractSliceOp, tensor::ConcatOp, tensor::CollapseShapeOp,
+            tensor::ExpandShapeOp, tensor::EmptyOp, linalg::TransposeOp, arith::ExtFOp, arith::TruncFOp>(nested);
     if (!known)
       return emitBreach(op, "C4") << "expected an op of weight expressions, found '" << nested.getName() << "'";
   }
@@ -105,11 +105,17 @@ LogicalResult PackPanelsOp::verify() {
 // DequantizeOp
 //===----------------------------------------------------------------------===//
 
+static LogicalResult verifyBits(Operation *op, int64_t bits) {
+  if (bits == 2 || bits == 4 || bits == 8)
+    return success();
+  return emitBreach(op, "C1") << "expected 2, 4 or 8 bits, found " << bits;
+}
+
 LogicalResult DequantizeOp::verify() {
   ShapeChecks c1(*this, "C1"), c2(*this, "C2");
   int64_t bits = getBits(), block = getBlock();
-  if (bits != 2 && bits != 4 && bits != 8)
-    return emitBreach(*this, "C1") << "expected 2, 4 or 8 bits, found " << bits;
+  if (failed(verifyBits(*this, bits)))
+    return failure();
   if (block < 0)
     return emitBreach(*this, "C1") << "expected a block of 0 or more values, found " << block;
   if (failed(c1.rankAtLeast("q", getQ(), 2)) || failed(c1.staticShape("q", getQ())) ||
@@ -117,7 +123,9 @@ LogicalResult DequantizeOp::verify() {
     return failure();
 
   SmallVector<int64_t> rows(tensorType(getQ()).getShape());
-  int64_t inner = rows.pop_back_val() * 8 / bits;
+  int64_t bytes = rows.pop_back_val(), inner = bytes * 8 / bits;
+  if (tensorType(getOut()).getRank() > 0 && tensorType(getOut()).getShape().back() == bytes)
+    inner = bytes;
   SmallVector<int64_t> scales = rows;
   if (block > 0)
     scales.push_back(llvm::divideCeil(inner, block));
@@ -125,7 +133,9 @@ LogicalResult DequantizeOp::verify() {
     return failure();
   if (Value zeroPoints = getZeroPoints()) {
     SmallVector<int64_t> packed = scales;
-    packed.back() = llvm::divideCeil(packed.back() * bits, 8);
+    RankedTensorType type = tensorType(zeroPoints);
+    if (type.getRank() == 0 || type.getShape().back() != packed.back())
+      packed.back() = llvm::divideCeil(packed.back() * bits, 8);
     if (failed(c1.byteElements("zero points", zeroPoints)) || failed(c1.shape("zero points", zeroPoints, packed)))
       return failure();
   }
@@ -135,21 +145,25 @@ LogicalResult DequantizeOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// UnpackValuesOp and PackWordsOp
+// UnpackValuesOp, OffsetValuesOp and PackWordsOp
 //===----------------------------------------------------------------------===//
 
 LogicalResult UnpackValuesOp::verify() {
   ShapeChecks c1(*this, "C1"), c2(*this, "C2");
   int64_t bits = getBits();
-  if (bits != 2 && bits != 4 && bits != 8)
-    return emitBreach(*this, "C1") << "expected 2, 4 or 8 bits, found " << bits;
-  if (failed(c1.rankAtLeast("q", getQ(), 1)) || failed(c1.staticShape("q", getQ())) ||
-      failed(c1.byteElements("q", getQ())))
+  if (failed(verifyBits(*this, bits)) || failed(c1.rankAtLeast("q", getQ(), 1)) ||
+      failed(c1.staticShape("q", getQ())) || failed(c1.byteElements("q", getQ())))
     return failure();
   SmallVector<int64_t> shape(tensorType(getQ()).getShape());
   shape.back() *= 8 / bits;
   return failure(failed(c2.shape("the result", getValues(), shape)) ||
                  failed(c2.elementType("the result", getValues(), tensorType(getQ()).getElementType())));
+}
+
+LogicalResult OffsetValuesOp::verify() {
+  ShapeChecks c1(*this, "C1");
+  return failure(failed(verifyBits(*this, getBits())) || failed(c1.staticShape("values", getValues())) ||
+                 failed(c1.byteElements("values", getValues())));
 }
 
 LogicalResult PackWordsOp::verify() {

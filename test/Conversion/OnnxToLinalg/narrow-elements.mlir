@@ -50,8 +50,8 @@ func.func @moved(%x: tensor<2x3xui4>) -> (tensor<3x2xui4>, tensor<2xi4>) {
 // CHECK: moe.weight @w : tensor<3xi8> source(dense<[-31, 79, 5]> : tensor<3xi8>)
 // CHECK-LABEL: func.func @weight
 // CHECK: %[[BYTES:.*]] = moe.load_weight @w : tensor<3xi8>
-// CHECK: tensor.extract %[[BYTES]]
-// CHECK: arith.shrui
+// CHECK: %[[VALUES:.*]] = moe.unpack_values %[[BYTES]] bits 4 signed : (tensor<3xi8>) -> tensor<6xi8>
+// CHECK: tensor.extract_slice %[[VALUES]][0] [5] [1]
 moe.weight @w : tensor<5xi4> source(dense<[1, -2, -1, 4, 5]> : tensor<5xi4>)
 func.func @weight() -> tensor<5xf32> {
   %w = moe.load_weight @w : tensor<5xi4>

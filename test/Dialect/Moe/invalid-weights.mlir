@@ -108,16 +108,16 @@ func.func @scales(%q: tensor<2x8xui8>, %s: tensor<2xf32>) {
   return
 }
 // -----
-func.func @zero_points(%q: tensor<2x8xui8>, %s: tensor<2x3xf32>, %z: tensor<2x3xui8>) {
-  // expected-error @+1 {{C1: expected zero points of shape [2, 2], found [2, 3]}}
+func.func @zero_points(%q: tensor<2x8xui8>, %s: tensor<2x3xf32>, %z: tensor<2x4xui8>) {
+  // expected-error @+1 {{C1: expected zero points of shape [2, 2], found [2, 4]}}
   %0 = moe.dequantize %q scales %s zero_points %z bits 4 block 6
-    : (tensor<2x8xui8>, tensor<2x3xf32>, tensor<2x3xui8>) -> tensor<2x16xf32>
+    : (tensor<2x8xui8>, tensor<2x3xf32>, tensor<2x4xui8>) -> tensor<2x16xf32>
   return
 }
 // -----
 func.func @dequantized(%q: tensor<2x8xui8>, %s: tensor<2xf32>) {
-  // expected-error @+1 {{C2: expected the result of shape [2, 32], found [2, 8]}}
-  %0 = moe.dequantize %q scales %s bits 2 block 0 : (tensor<2x8xui8>, tensor<2xf32>) -> tensor<2x8xf32>
+  // expected-error @+1 {{C2: expected the result of shape [2, 32], found [2, 16]}}
+  %0 = moe.dequantize %q scales %s bits 2 block 0 : (tensor<2x8xui8>, tensor<2xf32>) -> tensor<2x16xf32>
   return
 }
 // -----
@@ -130,6 +130,12 @@ func.func @unpacked(%q: tensor<2x8xui8>) {
 func.func @unpacked_bits(%q: tensor<2x8xui8>) {
   // expected-error @+1 {{C1: expected 2, 4 or 8 bits, found 3}}
   %0 = moe.unpack_values %q bits 3 : (tensor<2x8xui8>) -> tensor<2x8xui8>
+  return
+}
+// -----
+func.func @offset_bits(%v: tensor<2x8xi8>) {
+  // expected-error @+1 {{C1: expected 2, 4 or 8 bits, found 16}}
+  %0 = moe.offset_values %v bits 16 : tensor<2x8xi8>
   return
 }
 // -----
