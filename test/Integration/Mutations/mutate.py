@@ -8,20 +8,24 @@ of one kernel: the operator by turns (operators.py), the kernel among those that
 random. A mutant runs on all inputs of its function, with warps and copies in two orders, until it is caught: its PTX is
 refused, the emulated GPU reports a fault, or a result is not that of the kernel as compiled (integers, and products whose
 sums are exact: in every bit; others: within the tolerance of the tests of GPU kernels, of the larger of 1 and the value).
-Others survive.
+Others survive. A survivor from which ptxas, where it is found, makes the same machine code as from the kernel as compiled
+is no mutant, as no test could tell it: another change by the same operator takes its place.
 Exit status: 0 if at least --least of all mutants are caught and no tool crashes.
 """
 import argparse
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import os
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import typing
 
 import numpy as np
 
@@ -33,7 +37,7 @@ import subjects
 TOLERANCES = {"f4": 1e-5, "f2": 2e-3, "V2": 1.6e-2}
 SEEDS = (0, 1)
 # What messages of the emulated GPU say, and in a word what they are about.
-FAULTS = {"race": "race", "deadlock": "deadlock", "no end after": "endless loop", "outside of": "address",
+FAULTS = {"race": "race", "non-coherent": "race", "deadlock": "deadlock", "no end after": "endless loop", "outside of": "address",
           "not aligned": "address", "runs out of": "address", "access to": "address", "only be read": "address",
           "never written": "poison", "was read before": "poison", "bytes of poison": "poison", "flag": "flags left",
           "barrier": "barrier", "mask of lanes": "lanes", "index lies outside": "status", "value for which": "status"}
@@ -118,6 +122,21 @@ class Subject:
         return ""
 
 
+@functools.cache
+def machine_code(text):
+    """What ptxas makes of PTX; nothing if it refuses it or is not there."""
+    assembler = shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
+    if not assembler:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "kernels.ptx").write_text(text)
+        # The file has the names of those that it is made from in it.
+        command = [assembler, "--gpu-name=sm_80", "kernels.ptx", "--output-file", "kernels.cubin"]
+        if subprocess.run(command, cwd=folder, capture_output=True).returncode:
+            return None
+        return pathlib.Path(folder, "kernels.cubin").read_bytes()
+
+
 def is_same(expected, actual):
     return expected.dtype == actual.dtype and expected.shape == actual.shape and expected.tobytes() == actual.tobytes()
 
@@ -164,9 +183,13 @@ def make_subjects(only, tools, folder, pool):
     return [job.result() for job in jobs]
 
 
+def name_of(operator):
+    return operator.__name__.replace("_", " ")
+
+
 @dataclasses.dataclass
 class Mutant:
-    operator: str
+    operator: typing.Callable
     subject: Subject
     kernel: ptx.Kernel
     place: ptx.Instruction
@@ -185,6 +208,14 @@ class Mutant:
             self.reason = self.explain()
         return self
 
+    def describe(self):
+        return (f"{name_of(self.operator)}: {self.subject.name}, {self.kernel.name}, line {self.place.number + 1}: "
+                f"{self.text.strip() or 'nothing'}: {self.verdict or self.reason}")
+
+    def is_equivalent(self):
+        code = machine_code(self.subject.text)
+        return code is not None and code == machine_code(self.module())
+
     def explain(self):
         if not self.subject.test(self.module(f"\t{self.place.guard_text()}trap;")):
             return "no input executes it"
@@ -193,55 +224,74 @@ class Mutant:
         return "the same bits"
 
 
-def draw(all_subjects, count, seed):
-    """Mutants, no two the same. Kernels that differ in their names only count once."""
-    rng = random.Random(seed)
-    kernels = {}
-    for subject in all_subjects:
-        for kernel in subject.kernels:
-            kernels.setdefault(kernel.body(), (subject, kernel))
-    places = {}
-    for operator in operators.OPERATORS:
-        for subject, kernel in kernels.values():
-            found = [index for index in range(len(kernel.instructions)) if operator(kernel, index)]
-            if found:
-                places.setdefault(operator, []).append((subject, kernel, found))
-    mutants, seen, misses = [], set(), 0
-    while len(mutants) < count and misses < 1000:
-        operator = operators.OPERATORS[(len(mutants) + misses) % len(operators.OPERATORS)]
-        if operator not in places:
-            misses += 1
-            continue
-        subject, kernel, found = rng.choice(places[operator])
-        index = rng.choice(found)
-        change = rng.choice(operator(kernel, index))
+class Drawing:
+    """Draws mutants, no two the same. Kernels that differ in their names only count once."""
+
+    def __init__(self, all_subjects, seed):
+        self.rng = random.Random(seed)
+        kernels = {}
+        for subject in all_subjects:
+            for kernel in subject.kernels:
+                kernels.setdefault(kernel.body(), (subject, kernel))
+        self.kernel_count, self.places, self.seen = len(kernels), {}, set()
+        for operator in operators.OPERATORS:
+            for subject, kernel in kernels.values():
+                found = [index for index in range(len(kernel.instructions)) if operator(kernel, index)]
+                if found:
+                    self.places.setdefault(operator, []).append((subject, kernel, found))
+
+    def draw(self, operator):
+        """A mutant by the operator, or nothing where there is none or the same again."""
+        if operator not in self.places:
+            return None
+        subject, kernel, found = self.rng.choice(self.places[operator])
+        index = self.rng.choice(found)
+        change = self.rng.choice(operator(kernel, index))
         place, text = change if isinstance(change, tuple) else (kernel.instructions[index], change)
         key = (kernel.body(), place.number, text)
-        if key in seen:
-            misses += 1
-            continue
-        seen.add(key)
-        mutants.append(Mutant(operator.__name__.replace("_", " "), subject, kernel, place, text))
-    return mutants, len(kernels)
+        if key in self.seen:
+            return None
+        self.seen.add(key)
+        return Mutant(operator, subject, kernel, place, text)
+
+    def draw_all(self, count):
+        """By all operators in turn."""
+        mutants, misses = [], 0
+        while len(mutants) < count and misses < 1000:
+            mutant = self.draw(operators.OPERATORS[(len(mutants) + misses) % len(operators.OPERATORS)])
+            if mutant:
+                mutants.append(mutant)
+            else:
+                misses += 1
+        return mutants
+
+    def replace(self, mutant):
+        """Others by the same operator until one is no equivalent of the kernel; the last one, and how many were."""
+        equivalents = 0
+        while not mutant.verdict and mutant.is_equivalent():
+            equivalents += 1
+            mutant = next(filter(None, (self.draw(mutant.operator) for _ in range(1000))))
+            print(f"instead of an equivalent: {mutant.run().describe()}", flush=True)
+        return mutant, equivalents
 
 
-def page(mutants, kernel_count, seed, command):
+def page(mutants, equivalents, kernel_count, seed, command):
     caught = [mutant for mutant in mutants if mutant.verdict]
     share = 100 * len(caught) / len(mutants)
     kinds = [kind for kind, _ in collections.Counter(mutant.verdict for mutant in caught).most_common()]
     lines = ["# Mutations of GPU kernels", "",
              f"Kernels of raised layers as `moec --target=cuda` makes them, broken at random (seed {seed}) in "
              f"{len(mutants)} ways by ten operators.", f"Written by `{command}`, whose head says what counts as caught.", "",
-             f"**{len(caught)} of {len(mutants)} are caught, {share:.1f} %.** Kernels: {kernel_count}.", "",
+             f"**{len(caught)} of {len(mutants)} are caught, {share:.1f} %.** Kernels: {kernel_count}. Drawn again because "
+             f"ptxas makes the same machine code of them: {equivalents}.", "",
              "| operator | mutants | caught | " + " | ".join(kinds) + " |", "|---" * (3 + len(kinds)) + "|"]
     for operator in operators.OPERATORS:
-        name = operator.__name__.replace("_", " ")
-        own = [mutant for mutant in mutants if mutant.operator == name]
+        own = [mutant for mutant in mutants if mutant.operator == operator]
         by_kind = collections.Counter(mutant.verdict for mutant in own)
-        cells = [name, len(own), len(own) - by_kind[""]] + [by_kind[kind] or "" for kind in kinds]
+        cells = [name_of(operator), len(own), len(own) - by_kind[""]] + [by_kind[kind] or "" for kind in kinds]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines += ["", "## Operators", ""]
-    lines += [f"- *{operator.__name__.replace('_', ' ')}*: {operator.__doc__[0].lower()}{operator.__doc__[1:]}"
+    lines += [f"- *{name_of(operator)}*: {operator.__doc__[0].lower()}{operator.__doc__[1:]}"
               for operator in operators.OPERATORS]
     lines += ["", "## Survivors", "", "| function, kernel | line of the PTX | from | to | why |", "|---" * 5 + "|"]
     for mutant in mutants:
@@ -266,15 +316,16 @@ def main():
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         all_subjects = make_subjects(args.only, args.tools.resolve(), pathlib.Path(folder), pool)
-        mutants, kernel_count = draw(all_subjects, args.count, args.seed)
+        drawing = Drawing(all_subjects, args.seed)
+        mutants = drawing.draw_all(args.count)
         for number, mutant in enumerate(pool.map(Mutant.run, mutants), 1):
-            print(f"[{number}/{len(mutants)}] {mutant.operator}: {mutant.subject.name}, {mutant.kernel.name}, line "
-                  f"{mutant.place.number + 1}: {mutant.text.strip() or 'nothing'}: {mutant.verdict or mutant.reason}",
-                  flush=True)
+            print(f"[{number}/{len(mutants)}] {mutant.describe()}", flush=True)
+        replaced = [drawing.replace(mutant) for mutant in mutants]
+    mutants, equivalents = [mutant for mutant, _ in replaced], sum(count for _, count in replaced)
     caught = sum(bool(mutant.verdict) for mutant in mutants)
     crashes = sum(mutant.verdict.startswith(("crash", "other")) for mutant in mutants)
     if args.page:
-        args.page.write_text(page(mutants, kernel_count, args.seed, "scripts/test --full mutations"))
+        args.page.write_text(page(mutants, equivalents, drawing.kernel_count, args.seed, "scripts/test --full mutations"))
     print(f"{caught} of {len(mutants)} mutants caught, {crashes} with a crash or a message that is not known")
     return 0 if caught >= args.least * len(mutants) and not crashes else 1
 

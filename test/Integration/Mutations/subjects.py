@@ -96,7 +96,11 @@ def add_weight(case, name, stored, bits, shape, is_exact):
         values = on_grid(case.normal(*shape)) if is_exact else normal(case, shape[-1], *shape)
         return case.weight(name, values, stored)
     q = case.weight(name + "q", case.rng.integers(0, 256, (*shape[:-1], shape[-1] * bits // 8)), "ui8")
-    scales = case.rng.random((*shape[:-1], -(-shape[-1] // 32))) / 2 ** (bits - 1) / np.sqrt(shape[-1] / 8)
+    blocks = (*shape[:-1], -(-shape[-1] // 32))
+    if is_exact:
+        scales = 2.0 ** -case.rng.integers(2, 6, blocks)
+    else:
+        scales = case.rng.random(blocks) / 2 ** (bits - 1) / np.sqrt(shape[-1] / 8)
     s = case.weight(name + "s", scales, stored)
     kind = f"tensor<{'x'.join(map(str, shape))}x{stored}>"
     case.body += f"  %{name} = moe.dequantize %{name}q scales %{name}s bits {bits} block 32 : ({q}, {s}) -> {kind}\n"
@@ -107,7 +111,7 @@ def grouped(element, inner, columns, activation, stored=None, bits=0, slots=2, e
             scale=False):
     """A grouped product, of gathered rows of x or of rows in order, then the sum of the rows of a token. One expert: a
     product of all rows by one weight. Without an activation all sums are exact, whatever their order."""
-    is_exact = activation == "identity" and not bits
+    is_exact = activation == "identity"
 
     def build(case, tokens):
         weight, gated = stored or element, activation.startswith(("swiglu", "geglu"))
@@ -169,22 +173,28 @@ def rotary(element, heads, width):
 
 
 def attention(element, groups, share, width, attributes):
-    """Queries at the end of the keys; `extents` are the numbers of queries and of keys."""
+    """Queries at the end of the keys, the first of which see nothing where they are more; `extents` are the numbers of
+    both."""
     def build(case, extents):
         queries, keys = extents
-        # Some scores are so large that a softmax that misses them overflows.
-        sizes = np.where(case.rng.random((2, groups * share, queries, 1)) < 0.3, 80, 2)
+        # Some scores are so small that every key counts, some so large that a softmax that misses them overflows.
+        sizes = case.rng.choice([0.3, 2, 80], (2, groups * share, queries, 1))
         q = case.input("q", case.normal(2, groups * share, queries, width) * sizes, element, ["b", "", "s", ""])
-        k = case.input("k", case.normal(2, groups, keys, width), element, ["b", "", "l", ""])
-        v = case.input("v", case.normal(2, groups, keys + case.fails, width), element, ["b", "", "m", ""])
+        # In one entry of the batch keys grow, and with them the largest score so far, to the last of any parts.
+        growth = np.stack([np.ones(keys), 4 * np.linspace(0, 1, keys) ** 8]).reshape(2, 1, keys, 1)
+        k = case.input("k", case.normal(2, groups, keys, width) * growth, element, ["b", "", "l", ""])
+        v = case.input("v", 16 * case.normal(2, groups, keys + case.fails, width), element, ["b", "", "m", ""])
         case.body += f"  %r = nn.attention %q, %k, %v scale 0.25 {{{attributes}}} : ({q}, {k}, {v}) -> {q}\n"
         case.result("r", q, element)
     return build
 
 
-# Tokens for which the tiles of grouped products are 8, 16 and 32 high; then 64 and 128.
-FLAT, TALL = [20, 1, 50], [2100, 4300]
-ROWS = FLAT + TALL
+# Tokens for which experts have any number of octets of rows that a tile holds, up to 16, and so many that blocks take
+# turns with several tiles.
+ROWS = [20, 1, 50, 80, 115, 160, 200, 250, 310, 7000]
+REPORTED = [20, 1, 50, 115, 310]  # of which rows may be out of range
+# The same where all rows are one group.
+DENSE = [9, 1, 20, 32, 36, 60, 70, 90, 110, 128, 3700]
 PRODUCT = "moe_grouped_matmul"
 
 
@@ -200,29 +210,32 @@ class Function(typing.NamedTuple):
 FUNCTIONS = [
     Function("route softmax", route(4, 4, SOFTMAX), [20, 1, 700]),
     Function("route group-limited", route(16, 3, GROUP_LIMITED), [20, 1, 700]),
-    Function("group few", group(8, 2), [20, 1, 70, 3000], [150]),
-    Function("group many", group(60, 3), [33, 1, 200, 3100], [150]),
+    Function("group few", group(8, 2), [20, 1, 70, 3000, 11000], [150]),
+    Function("group many", group(60, 3), [33, 1, 200, 3100, 7000], [150]),
     Function("combine bf16", combine("bf16", 96, 4, True), [20, 1, 200], [70]),
     Function("combine f32", combine("f32", 33, 2, False), [20, 1, 200], [70]),
-    Function("up bf16", grouped("bf16", 288, 56, "swiglu"), ROWS, ROWS, PRODUCT),
+    Function("up bf16", grouped("bf16", 288, 56, "swiglu"), ROWS, REPORTED, PRODUCT),
     Function("down bf16", grouped("bf16", 288, 96, "identity", is_gathered=False), ROWS, [], PRODUCT, True),
-    Function("up f16", grouped("f16", 280, 64, "geglu", bias=True, scale=True), ROWS, ROWS, PRODUCT),
-    Function("up f32", grouped("f32", 140, 33, "silu", bias=True), ROWS, ROWS, PRODUCT),
-    Function("up f32 by bf16", grouped("f32", 144, 48, "swiglu", stored="bf16"), ROWS, ROWS, PRODUCT),
+    Function("up f16", grouped("f16", 280, 64, "geglu", bias=True, scale=True), ROWS, REPORTED, PRODUCT),
+    Function("up f32", grouped("f32", 140, 33, "silu", bias=True), ROWS, REPORTED, PRODUCT),
+    Function("up f32 by bf16", grouped("f32", 144, 48, "swiglu", stored="bf16"), ROWS, REPORTED, PRODUCT),
     Function("down f32", grouped("f32", 129, 44, "identity", is_gathered=False), ROWS, [], PRODUCT, True),
-    Function("dense bf16", grouped("bf16", 520, 96, "gelu", experts=1), [9, 1, 30, 3700, 7100]),
-    Function("dense f32", grouped("f32", 270, 20, "identity", experts=1), [9, 1, 30, 4500, 8300], is_exact=True),
-    Function("up int4", grouped("f16", 288, 48, "swiglu", bits=4), ROWS, ROWS, PRODUCT),
-    Function("down int8", grouped("bf16", 288, 64, "identity", bits=8, is_gathered=False), ROWS, [], PRODUCT),
+    Function("dense bf16", grouped("bf16", 520, 96, "gelu", experts=1), DENSE),
+    Function("dense f32", grouped("f32", 270, 20, "identity", experts=1), DENSE, is_exact=True),
+    Function("up int4", grouped("f16", 288, 48, "swiglu", bits=4), ROWS, REPORTED, PRODUCT),
+    Function("down int8", grouped("bf16", 288, 64, "identity", bits=8, is_gathered=False), ROWS, [], PRODUCT, True),
     Function("norms f32", norms("f32", 100), [5, 1, 3000]),
     Function("norms bf16", norms("bf16", 64), [5, 1, 3000]),
-    Function("rotary", rotary("bf16", 3, 16), [5, 1, 3000], [40]),
+    Function("rotary", rotary("bf16", 3, 16), [5, 1, 20000], [40]),
     Function("attention bf16", attention("bf16", 27, 2, 32, "causal = true"),
-             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (70, 150), (130, 140), (130, 2200)], [(19, 19), (1, 40)]),
-    Function("attention f32", attention("f32", 2, 3, 16, "causal = true, softcap = 2.0 : f64"),
-             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (90, 400)], [(19, 19), (1, 40)]),
+             [(19, 19), (8, 45), (1, 40), (5, 70), (12, 7), (3, 0), (1, 3000), (9, 1500), (70, 150), (130, 140),
+              (140, 90), (130, 2200)], [(19, 19), (1, 40)]),
+    Function("attention f32", attention("f32", 2, 3, 16, "causal = true, softcap = 150.0 : f64"),
+             [(19, 19), (1, 40), (5, 70), (12, 7), (3, 0), (1, 3000), (5, 1300), (9, 1500), (90, 400)],
+             [(19, 19), (1, 40)]),
     Function("attention window", attention("f16", 27, 2, 24, "causal = true, window = 1200 : i64"),
-             [(19, 19), (1, 40), (5, 70), (1, 3000), (9, 1500), (130, 1100)], [(19, 19), (1, 40)]),
+             [(19, 19), (8, 45), (1, 40), (5, 70), (12, 7), (3, 0), (3, 1400), (1, 3000), (9, 2700), (70, 1500),
+              (140, 90), (130, 1900)], [(19, 19), (1, 40)]),
 ]
 
 
