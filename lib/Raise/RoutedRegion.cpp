@@ -3,6 +3,7 @@
 #include "RoutedRegion.h"
 #include "GraphPatterns.h"
 #include "llvm/ADT/StringSet.h"
+#include <cmath>
 #include <deque>
 
 using namespace mlir;
@@ -113,10 +114,27 @@ std::optional<RoutedValue> RoutedRegion::evaluate(Value value) {
   return result;
 }
 
+/// The number that a constant of an activation is. A narrow float that is one of theirs rounded stands for that one,
+/// which is closer to it than what the rounding of results hides.
+static std::optional<double> activationConstant(Value value) {
+  std::optional<double> number = constantSplat(value);
+  auto type = dyn_cast<FloatType>(getElementTypeOrSelf(value.getType()));
+  if (!number || !type || type.getWidth() > 16)
+    return number;
+  for (double exact : {std::sqrt(2.0), std::sqrt(0.5), std::sqrt(2 / M_PI), 0.044715, 1.702}) {
+    APFloat rounded(exact);
+    bool isInexact = false;
+    rounded.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven, &isInexact);
+    if (rounded.convertToDouble() == *number)
+      return exact;
+  }
+  return number;
+}
+
 std::optional<RoutedValue> RoutedRegion::evaluateNew(Value value) {
   if (std::optional<RoutedValue> bias = evaluateBias(value))
     return bias;
-  if (std::optional<double> constant = constantSplat(value))
+  if (std::optional<double> constant = activationConstant(value))
     return RoutedValue{Layout(), pool.constant(*constant)};
   onnx::NodeOp node = producer(value);
   if (node && (products.contains(node) || dependsOnProduct(value)))
