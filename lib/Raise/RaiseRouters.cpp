@@ -30,6 +30,9 @@ static moe::LimitCapacityOp limitOf(moe::ExpertsOp experts) {
 static std::optional<Router> matchRouter(moe::ExpertsOp experts, const SymbolicShapes &shapes, std::string &reason) {
   moe::LimitCapacityOp limit = limitOf(experts);
   RoutedSlots slots{limit ? limit.getExperts() : experts.getExperts(), experts.getGates(), experts.getSelectedCount()};
+  // Where every expert is a slot, at most those with gate 0 are left out.
+  if (experts.getForm() == "dense")
+    return matchMatrixRouter(slots, shapes, reason);
   for (auto recogniser : {matchSparseMixerRouter, matchMatrixRouter, matchTopKRouter}) {
     std::optional<Router> router = recogniser(slots, shapes, reason);
     if (router || !reason.empty())
@@ -58,9 +61,9 @@ static void replaceRouter(moe::ExpertsOp experts, const Router &router) {
                                               : nodes.reshapeRows(route.getExperts(), router.logits, type));
 }
 
-/// Where every expert sees every token, or has rows of its own, nothing is selected.
+/// Where every expert has rows of its own, nothing is selected.
 static bool selectsExperts(moe::ExpertsOp experts) {
-  return experts.getForm() != "dense" && experts.getForm() != "dispatched" && experts.getForm() != "chosen";
+  return experts.getForm() != "dispatched" && experts.getForm() != "chosen";
 }
 
 namespace {
@@ -79,7 +82,7 @@ struct RaiseRouters : moec::impl::RaiseRoutersBase<RaiseRouters> {
         std::string reason;
         if (std::optional<Router> router = matchRouter(experts, shapes, reason))
           replaceRouter(experts, *router);
-        else
+        else if (!reason.empty())
           experts->emitRemark("the router is not raised: ") << reason;
       }
     }

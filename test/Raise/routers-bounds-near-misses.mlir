@@ -222,7 +222,7 @@ func.func @relu_sum(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8
   %q = onnx.node "Equal"(%gm, %z) {version = 13 : i64} : (tensor<?x8xf32>, tensor<f32>) -> tensor<?x8xi1>
   %e = onnx.node "Where"(%q, %none, %all) {version = 16 : i64} : (tensor<?x8xi1>, tensor<i32>, tensor<1x8xi32>) -> tensor<?x8xi32>
   // expected-remark @+1 {{the router is not raised: the bound may leave no expert, whose sum divides the gates}}
-  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) {form = "dense"} : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
 
@@ -238,7 +238,7 @@ func.func @leaky(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf3
   %q = onnx.node "Equal"(%gm, %z) {version = 13 : i64} : (tensor<?x8xf32>, tensor<f32>) -> tensor<?x8xi1>
   %e = onnx.node "Where"(%q, %none, %all) {version = 16 : i64} : (tensor<?x8xi1>, tensor<i32>, tensor<1x8xi32>) -> tensor<?x8xi32>
   // expected-remark @+1 {{the router is not raised: the gates of all experts are neither bounded scores nor what a ReLU leaves}}
-  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) {form = "dense"} : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
 
@@ -258,7 +258,7 @@ func.func @below(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf3
   %q = onnx.node "Equal"(%gm, %z) {version = 13 : i64} : (tensor<?x8xf32>, tensor<f32>) -> tensor<?x8xi1>
   %e = onnx.node "Where"(%q, %none, %all) {version = 16 : i64} : (tensor<?x8xi1>, tensor<i32>, tensor<1x8xi32>) -> tensor<?x8xi32>
   // expected-remark @+1 {{the router is not raised: 'Less' does not compare scores with a constant}}
-  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) {form = "dense"} : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
 
@@ -289,5 +289,18 @@ func.func @other_largest(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tenso
   %e = onnx.node "Cast"(%i) {version = 13 : i64, attrs = {to = 6 : i64}} : (tensor<?x1xi64>) -> tensor<?x1xi32>
   // expected-remark @+1 {{the router is not raised: the gates are not values that the TopK selected}}
   %y = moe.experts %x routed(%e, %v) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x1xi32>, tensor<?x1xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+moe.weight @w : tensor<8x64x64xf32> source(#moe.splat<1.0>)
+// Every expert sees every token: there is no router to raise, and no remark.
+func.func @mixture(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32> {onnx.dims = ["t", ""]}) -> tensor<?x64xf32> {
+  %w = moe.load_weight @w : tensor<8x64x64xf32>
+  %p = onnx.node "Softmax"(%l) {version = 13 : i64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %all = onnx.constant dense<[[0, 1, 2, 3, 4, 5, 6, 7]]> : tensor<1x8xi32> : tensor<1x8xi32>
+  %sh = onnx.node "Shape"(%p) {version = 15 : i64} : (tensor<?x8xf32>) -> tensor<2xi64>
+  %e = onnx.node "Expand"(%all, %sh) {version = 13 : i64} : (tensor<1x8xi32>, tensor<2xi64>) -> tensor<?x8xi32>
+  %y = moe.experts %x routed(%e, %p) w1 %w w2 %w activation(<kind = silu>) {form = "dense"} : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }

@@ -142,7 +142,7 @@ func.func @relu(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: tensor<?x8xf32
   %all = onnx.constant dense<[[0, 1, 2, 3, 4, 5, 6, 7]]> : tensor<1x8xi32> : tensor<1x8xi32>
   %q = onnx.node "Equal"(%gm, %z) {version = 13 : i64} : (tensor<?x8xf32>, tensor<f32>) -> tensor<?x8xi1>
   %e = onnx.node "Where"(%q, %none, %all) {version = 16 : i64} : (tensor<?x8xi1>, tensor<i32>, tensor<1x8xi32>) -> tensor<?x8xi32>
-  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) {form = "dense"} : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
 
@@ -163,7 +163,7 @@ func.func @matrix_threshold(%x: tensor<?x64xf32> {onnx.dims = ["t", ""]}, %l: te
   %all = onnx.constant dense<[[0, 1, 2, 3, 4, 5, 6, 7]]> : tensor<1x8xi32> : tensor<1x8xi32>
   %q = onnx.node "Equal"(%gm, %z) {version = 13 : i64} : (tensor<?x8xf32>, tensor<f32>) -> tensor<?x8xi1>
   %e = onnx.node "Where"(%q, %none, %all) {version = 16 : i64} : (tensor<?x8xi1>, tensor<i32>, tensor<1x8xi32>) -> tensor<?x8xi32>
-  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
+  %y = moe.experts %x routed(%e, %gm) w1 %w w2 %w activation(<kind = silu>) {form = "dense"} : (tensor<?x64xf32>, tensor<?x8xi32>, tensor<?x8xf32>, tensor<8x64x64xf32>, tensor<8x64x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
 
