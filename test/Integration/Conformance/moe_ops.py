@@ -232,4 +232,28 @@ def dequantize(case):
     case.result("r", kind, kind[:-1].rsplit("x", 1)[1])
 
 
-OPS = [route, group, experts, grouped_matmul, combine, dequantize, bounded_route, limit_capacity]
+def integer_matmul(case):
+    """A product by a weight that stays integers, if its blocks allow it."""
+    bits, columns, width = case.extent(2, 4, 8), case.extent(1, 16, 33), case.extent(4, 8, 24, 40)
+    inner, block, element = width * 8 // bits, case.extent(0, 16, 24, 32), float_type(case)
+    tokens = case.extent(0, 1, 3, 20, 70)
+    x = case.input("x", case.normal(tokens, inner), element, [case.choose("t", ""), ""])
+    q = case.weight("q", case.rng.integers(0, 256, (1, columns, width)), "ui8")
+    blocks = [-(-inner // block)] if block else []
+    scales = case.rng.random([1, columns] + blocks) / np.sqrt(inner) / 2**bits
+    kinds, operands = [q, case.weight("s", scales, case.choose("f32", "f16"))], ""
+    if case.extent(0, 1):
+        shape = [1, columns] + blocks
+        shape[-1] = -(-shape[-1] * bits // 8)
+        kinds.append(case.weight("z", case.rng.integers(0, 256, shape), "ui8"))
+        operands = "zero_points %z "
+    w = f"tensor<1x{columns}x{inner}xf32>"
+    kind = case.type([tokens, columns], element, ["t" if "?" in x else "", ""])
+    case.body += (f"  %w = moe.dequantize %q scales %s {operands}bits {bits} block {block} : "
+                  f"({', '.join(kinds)}) -> {w}\n"
+                  f"  %y = moe.grouped_matmul %x by %w columns {columns} activation(<kind = identity>) : "
+                  f"({x}, {w}) -> {kind}\n")
+    case.result("y", kind, element)
+
+
+OPS = [route, group, experts, grouped_matmul, combine, dequantize, bounded_route, limit_capacity, integer_matmul]
