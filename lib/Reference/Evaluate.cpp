@@ -124,7 +124,8 @@ FailureOr<SmallVector<HostTensor>> moec::reference::evaluate(Operation *op, Arra
   LogicalResult status =
       llvm::TypeSwitch<Operation *, LogicalResult>(op)
           .Case<moe::RouteOp, moe::LimitCapacityOp, moe::GroupOp, moe::ExpertsOp, moe::GroupedMatmulOp, moe::CombineOp,
-                moe::PackPanelsOp, moe::DequantizeOp, moe::UnpackValuesOp, moe::OffsetValuesOp, moe::PackWordsOp, moe::LoadWeightOp>(run)
+                moe::PackPanelsOp, moe::DequantizeOp, moe::UnpackValuesOp, moe::OffsetValuesOp, moe::PackWordsOp,
+                moe::LoadWeightOp>(run)
           .Case<nn::GatherOp, nn::GatherElementsOp, nn::GatherNdOp, nn::ScatterElementsOp, nn::ScatterNdOp, nn::TopKOp,
                 nn::CumSumOp, nn::CountNonzeroOp, nn::NonzeroOp, nn::SoftmaxOp, nn::RmsNormOp, nn::LayerNormOp,
                 nn::RotaryOp, nn::AttentionOp, nn::KvAppendOp>(run)

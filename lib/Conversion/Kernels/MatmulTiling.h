@@ -61,7 +61,7 @@ struct QuantizedTiling {
 
   QuantizedTiling(const MatmulGrid &grid, moe::QuantizationAttr quantized, int64_t inner)
       : block(quantized.getBlockCount(inner) == 1 ? inner : quantized.getBlock()), rowsPerTask(grid.rowsPerTask) {
-    constexpr int64_t wanted = 256;
+    constexpr int64_t wanted = 128;
     chunkTerms = block == inner ? wanted : std::max<int64_t>(1, wanted / block) * block;
   }
 
@@ -79,9 +79,15 @@ struct RegisterTile {
 
   explicit RegisterTile(const step::KernelContext &context) : registers(context.vectorRegisters) {
     vectorsPerPanel = std::max<int64_t>(1, panelWidth / context.vectorLanes);
-    accumulators = context.vectorRegisters >= 32 ? (vectorsPerPanel == 1 ? 28 : 24) : 12;
-    // One vector per panel needs two panels a step to use each broadcast twice.
-    rows = std::min(mostTileRows, accumulators / std::max<int64_t>(2, vectorsPerPanel));
+    setAccumulators(context.vectorRegisters >= 32 ? (vectorsPerPanel == 1 ? 28 : 24) : 12);
+  }
+
+  /// The same with another register beside each accumulator, where there are enough.
+  RegisterTile withTotals() const {
+    RegisterTile tile = *this;
+    if (registers >= 32)
+      tile.setAccumulators(accumulators / 2);
+    return tile;
   }
 
   /// The panels a micro-kernel of `tileRows` rows walks side by side. Few rows take many, so that enough independent
@@ -99,6 +105,13 @@ struct RegisterTile {
     while (2 * (few + 1) < rows && (few + 1) * panels(few + 1) * vectorsPerPanel <= registers / 2)
       ++few;
     return few;
+  }
+
+private:
+  void setAccumulators(int64_t count) {
+    accumulators = count;
+    // One vector per panel needs two panels a step to use each broadcast twice.
+    rows = std::min(mostTileRows, accumulators / std::max<int64_t>(2, vectorsPerPanel));
   }
 };
 

@@ -68,9 +68,13 @@ private:
     int64_t rows, panels;
     Value firstRow, firstPanel, chunkBegin;
   };
-  using BlockBody = llvm::function_ref<void(Value block, Value begin, Value end)>;
-  /// Visits the terms [begin, end), of whole blocks but for the last, block by block.
-  void forScaledBlocks(Value begin, Value end, BlockBody body) const;
+  /// The terms [begin, end), which share the scale at `index`.
+  struct ScaledBlock {
+    Value index, begin, end;
+  };
+  using BlockBody = llvm::function_ref<SmallVector<Value>(const ScaledBlock &, ValueRange)>;
+  /// Visits the terms [begin, end), of whole blocks but for the last, block by block, and returns the carried values.
+  SmallVector<Value> forScaledBlocks(Value begin, Value end, ValueRange initial, BlockBody body) const;
   bool hasOneScale() const { return tiling.block == task.inner; }
 
   void emitFewRows(Value panelBegin, Value panelEnd);
@@ -84,15 +88,16 @@ private:
   void emitChunk(Value tile, Value panel, Value begin, Value end);
   void unpackChunk(Value panel, Value begin, Value end);
   void emitUnpackedKernel(const UnpackedTile &at, Value tile, Value panel, Value end);
-  SmallVector<Value> multiplyAdd(const UnpackedTile &at, Value begin, Value end, ValueRange sums);
+  SmallVector<Value> multiplyAdd(const UnpackedTile &at, const ScaledBlock &block, ValueRange sums);
 
   void emitResults(Value tile, Value panelBegin, Value panelEnd);
 
   GroupedMatmulTask &task;
   LoopEmitter &emit;
   PackedRows rows;
-  RegisterTile registerTile;
   QuantizedTiling tiling;
+  /// Tiles of words, and of unpacked panels.
+  RegisterTile registerTile, unpackedTile;
   int64_t valuesPerWord;
   /// The terms of a group of panels that are being multiplied.
   Value unpacked;
@@ -140,17 +145,19 @@ void PanelValues::prefetch(Value word) const {
 }
 
 QuantizedMatmul::QuantizedMatmul(GroupedMatmulTask &task)
-    : task(task), emit(task.emit), rows(task), registerTile(task.context),
-      tiling(task.grid, *task.op.getQuantized(), task.inner), valuesPerWord(task.op.getQuantized()->getValuesPerWord()),
+    : task(task), emit(task.emit), rows(task), tiling(task.grid, *task.op.getQuantized(), task.inner),
+      registerTile(task.context), unpackedTile(hasOneScale() ? registerTile : registerTile.withTotals()),
+      valuesPerWord(task.op.getQuantized()->getValuesPerWord()),
       unpacked(rows.scratchFloats({groupPanels, tiling.chunkTerms, panelWidth}, tiling.tileBytes())),
       zeros(emit.real(rows.vectorType, 0.0)) {}
 
-void QuantizedMatmul::forScaledBlocks(Value begin, Value end, BlockBody body) const {
+SmallVector<Value> QuantizedMatmul::forScaledBlocks(Value begin, Value end, ValueRange initial, BlockBody body) const {
   if (hasOneScale())
-    return body(emit.index(0), begin, end);
-  emit.loop(emit.div(begin, tiling.block), emit.ceilDiv(end, tiling.block), 1, [&](Value block) {
-    Value first = emit.mul(block, tiling.block), last = emit.add(first, tiling.block);
-    body(block, first, task.inner % tiling.block ? emit.min(last, end) : last);
+    return body({emit.index(0), begin, end}, initial);
+  Value first = emit.div(begin, tiling.block), last = emit.ceilDiv(end, tiling.block);
+  return emit.loop(first, last, 1, initial, [&](Value index, ValueRange carried) {
+    Value blockBegin = emit.mul(index, tiling.block), blockEnd = emit.add(blockBegin, tiling.block);
+    return body({index, blockBegin, task.inner % tiling.block ? emit.min(blockEnd, end) : blockEnd}, carried);
   });
 }
 
@@ -217,7 +224,7 @@ void QuantizedMatmul::emitWordKernel(int64_t count, int64_t tilePanels, Value pa
 }
 
 void QuantizedMatmul::emitFewRows(Value panelBegin, Value panelEnd) {
-  int64_t most = registerTile.fewRows();
+  int64_t most = unpackedTile.fewRows();
   Value tile = rows.scratchFloats({most, widestPanels * panelWidth});
   emit.loop(panelBegin, panelEnd, widestPanels, [&](Value first) {
     Value end = emit.min(emit.add(first, widestPanels), panelEnd);
@@ -238,21 +245,22 @@ void QuantizedMatmul::emitFewRows(Value panelBegin, Value panelEnd) {
 void QuantizedMatmul::unpackChunk(Value panel, Value begin, Value end) {
   for (int64_t j = 0; j < groupPanels; ++j) {
     PanelValues values(rows, rows.clampPanel(emit.add(panel, j)));
-    forScaledBlocks(begin, end, [&](Value block, Value first, Value last) {
-      SmallVector<Value> zeroPoints = values.zeroPoints(block);
-      emit.loop(emit.div(first, valuesPerWord), emit.ceilDiv(last, valuesPerWord), 1, [&](Value word) {
+    forScaledBlocks(begin, end, {}, [&](const ScaledBlock &block, ValueRange) -> SmallVector<Value> {
+      SmallVector<Value> zeroPoints = values.zeroPoints(block.index);
+      emit.loop(emit.div(block.begin, valuesPerWord), emit.ceilDiv(block.end, valuesPerWord), 1, [&](Value word) {
         Value k = emit.sub(emit.mul(word, valuesPerWord), begin);
         values.forTerms(word, zeroPoints, valuesPerWord, [&](int64_t term, Value weight) {
           emit.storeReals(weight, unpacked, {emit.index(j), emit.add(k, term), emit.index(0)});
         });
       });
+      return {};
     });
   }
 }
 
-SmallVector<Value> QuantizedMatmul::multiplyAdd(const UnpackedTile &at, Value begin, Value end, ValueRange sums) {
+SmallVector<Value> QuantizedMatmul::multiplyAdd(const UnpackedTile &at, const ScaledBlock &block, ValueRange sums) {
   SmallVector<Value> initial(sums);
-  return emit.loop(begin, end, 1, initial, [&](Value k, ValueRange carried) {
+  return emit.loop(block.begin, block.end, 1, initial, [&](Value k, ValueRange carried) {
     SmallVector<Value> next, weights;
     for (int64_t j = 0; j < at.panels; ++j)
       weights.push_back(emit.loadReals(
@@ -266,41 +274,39 @@ SmallVector<Value> QuantizedMatmul::multiplyAdd(const UnpackedTile &at, Value be
   });
 }
 
-/// Adds the terms [chunkBegin, end) to the tile, whose panels begin at `panel` of the weight.
+/// Adds the terms [at.chunkBegin, end) to the tile, whose panels begin at `panel` of the weight.
 void QuantizedMatmul::emitUnpackedKernel(const UnpackedTile &at, Value tile, Value panel, Value end) {
-  SmallVector<PanelValues> panels;
-  for (int64_t j = 0; j < at.panels; ++j)
-    panels.emplace_back(rows, rows.clampPanel(emit.add(panel, j)));
   auto place = [&](size_t sum) -> SmallVector<Value> {
     return {emit.add(at.firstRow, sum / at.panels), emit.mul(emit.add(at.firstPanel, sum % at.panels), panelWidth)};
   };
-  forScaledBlocks(at.chunkBegin, end, [&](Value block, Value blockBegin, Value blockEnd) {
-    SmallVector<Value> sums(at.rows * at.panels, zeros), scales;
+  SmallVector<Value> totals;
+  for (int64_t i = 0; i < at.rows * at.panels; ++i)
+    totals.push_back(emit.loadReals(tile, place(i), panelWidth));
+  totals = forScaledBlocks(at.chunkBegin, end, totals, [&](const ScaledBlock &block, ValueRange carried) {
     if (hasOneScale())
-      for (auto [i, sum] : llvm::enumerate(sums))
-        sum = emit.loadReals(tile, place(i), panelWidth);
-    else
-      for (const PanelValues &values : panels)
-        scales.push_back(values.scale(block));
-    sums = multiplyAdd(at, blockBegin, blockEnd, sums);
-    for (auto [i, sum] : llvm::enumerate(sums)) {
-      if (!hasOneScale())
-        sum = emit.make<vector::FMAOp>(sum, scales[i % at.panels], emit.loadReals(tile, place(i), panelWidth));
-      emit.storeReals(sum, tile, place(i));
+      return multiplyAdd(at, block, carried);
+    SmallVector<Value> sums = multiplyAdd(at, block, SmallVector<Value>(carried.size(), zeros));
+    for (int64_t j = 0; j < at.panels; ++j) {
+      Value scale = PanelValues(rows, rows.clampPanel(emit.add(panel, j))).scale(block.index);
+      for (int64_t i = j; i < int64_t(sums.size()); i += at.panels)
+        sums[i] = emit.make<vector::FMAOp>(sums[i], scale, carried[i]);
     }
+    return sums;
   });
+  for (auto [i, total] : llvm::enumerate(totals))
+    emit.storeReals(total, tile, place(i));
 }
 
 /// Adds the terms of a chunk to the sums of all rows in a group of panels.
 void QuantizedMatmul::emitChunk(Value tile, Value panel, Value begin, Value end) {
   unpackChunk(panel, begin, end);
-  Value blocks = rows.blockCount(registerTile.rows);
+  Value blocks = rows.blockCount(unpackedTile.rows);
   emit.loop(emit.index(0), blocks, 1, [&](Value index) {
-    RowRange block = rows.block(index, blocks);
-    rows.forCount(block.count, registerTile.fewRows() + 1, registerTile.rows, [&](int64_t count) {
-      int64_t tilePanels = std::min(registerTile.panels(count), groupPanels);
+    RowRange range = rows.block(index, blocks);
+    rows.forCount(range.count, unpackedTile.fewRows() + 1, unpackedTile.rows, [&](int64_t count) {
+      int64_t tilePanels = std::min(unpackedTile.panels(count), groupPanels);
       emit.loop(emit.index(0), emit.index(groupPanels), tilePanels, [&](Value firstPanel) {
-        UnpackedTile at{count, tilePanels, block.first, firstPanel, begin};
+        UnpackedTile at{count, tilePanels, range.first, firstPanel, begin};
         emitUnpackedKernel(at, tile, emit.add(panel, firstPanel), end);
       });
     });
@@ -336,7 +342,7 @@ void QuantizedMatmul::emitBlocks(Value blockBegin, Value blockEnd) {
   rows.pack();
   Value panelBegin = emit.mul(blockBegin, task.grid.panelsPerTask);
   Value panelEnd = emit.min(emit.mul(blockEnd, task.grid.panelsPerTask), emit.index(rows.panels));
-  Value few = emit.index(registerTile.fewRows());
+  Value few = emit.index(unpackedTile.fewRows());
   emit.ifThen(emit.less(few, rows.rowCount), [&] { emitManyRows(panelBegin, panelEnd); });
   emit.ifThen(emit.compare(arith::CmpIPredicate::sle, rows.rowCount, few), [&] { emitFewRows(panelBegin, panelEnd); });
 }
