@@ -100,11 +100,14 @@ void place(Cache cache, OpBuilder &builder) {
   Value length = arith::AddIOp::create(builder, loc, held, added);
   auto buffer = step::StateBufferOp::create(builder, loc, cache.past.getType(), builder.getIndexType(), cache.state,
                                             kPositions, cache.past, length);
-  if (cache.move)
+  // Also what is behind the end of a sequence is read, though it has no weight.
+  Value present = nn::KvAppendOp::create(builder, loc, cache.past.getType(), buffer.getBuffer(), cache.added, held,
+                                         /*starts=*/Value());
+  if (cache.move) {
     builder.setInsertionPoint(cache.move);
-  Value starts = cache.move ? cache.move.getStarts() : Value();
-  Value present =
-      nn::KvAppendOp::create(builder, loc, cache.past.getType(), buffer.getBuffer(), cache.added, held, starts);
+    present =
+        nn::KvAppendOp::create(builder, loc, cache.past.getType(), present, cache.added, held, cache.move.getStarts());
+  }
   SmallVector<Operation *> replaced = {append};
   if (cache.move)
     replaced.insert(replaced.begin(), cache.move);

@@ -38,11 +38,13 @@ module attributes {moe.states = [{axis = 2 : i64, input = 0 : i64, output = 1 : 
 
 // -----
 
-// New positions that move to the ends of sequences; attention in a region reads them. A state that is replaced stays.
+// New positions that move to the ends of sequences, behind which they are too: nothing is left unwritten. Attention in a
+// region reads them. A state that is replaced stays.
 
 // CHECK: module attributes {moe.states = [{axis = 2 : i64, in_place, input = 1 : i64, output = 1 : i64}, {input = 3 : i64, output = 2 : i64}]}
 // CHECK: %[[BUFFER:.*]], %{{.*}} = step.state_buffer 0 axis 2 like %[[PAST:.*]] length %[[LENGTH:.*]] :
-// CHECK: %[[PRESENT:.*]] = nn.kv_append %{{.*}} to %[[BUFFER]] at %{{.*}} starts %[[STARTS:.*]] : tensor<?xi64>
+// CHECK: %[[WHOLE:.*]] = nn.kv_append %{{.*}} to %[[BUFFER]] at %{{[^ ]*}} : tensor
+// CHECK: %[[PRESENT:.*]] = nn.kv_append %{{.*}} to %[[WHOLE]] at %{{.*}} starts %[[STARTS:.*]] : tensor<?xi64>
 // CHECK: scf.if
 // CHECK: nn.attention %{{.*}}, %[[PRESENT]], %[[PRESENT]] length %[[LENGTH]]
 // CHECK: nn.attention %{{.*}}, %[[PRESENT]], %[[PRESENT]] length %[[LENGTH]]
