@@ -7,10 +7,12 @@
 
 #include "FunctionOps.h"
 #include "ModelChecks.h"
+#include "OperatorBodies.h"
 #include "SchemaRegistry.h"
 #include "ShapeInference.h"
 #include "SubgraphNames.h"
 #include "onnx/defs/function.h"
+#include "onnx/defs/tensor_proto_util.h"
 #include "onnx/shape_inference/attribute_binder.h"
 
 using namespace llvm;
@@ -20,6 +22,7 @@ using ::onnx::FunctionProto;
 using ::onnx::GraphProto;
 using ::onnx::NodeProto;
 using ::onnx::OpSchema;
+using ::onnx::TensorProto;
 using ::onnx::TypeProto;
 
 bool moec::isKnownFunctionOp(StringRef opType) {
@@ -53,12 +56,15 @@ private:
     return changed;
   }
   void collectTypes(const GraphProto &graph);
+  void noteInteger(const std::string &name, const TensorProto &tensor);
   void expand(GraphProto &graph);
   /// The body of `node`'s operator; false if there is none for these inputs.
   bool getBody(const NodeProto &node, FunctionProto &body);
   /// The body of LinearAttention, also of that in `com.microsoft` where it does what ONNX's does. False if it is not,
   /// or if the width of the values is not known.
   bool getLinearAttentionBody(const NodeProto &node, FunctionProto &body);
+  std::vector<TypeProto> getInputTypes(const NodeProto &node) const;
+  std::vector<std::optional<int64_t>> getConstants(const NodeProto &node) const;
   bool buildBody(const NodeProto &node, const OpSchema &schema, int version, FunctionProto &body);
   GraphProto instantiate(const NodeProto &node, FunctionProto &body);
 
@@ -67,11 +73,21 @@ private:
   const moec::ImportOptions &options;
   int opset;
   StringMap<TypeProto> types;
+  /// Constants of one integer.
+  StringMap<int64_t> integers;
   bool useTypes = false;
   bool changed = false;
 };
 
 } // namespace
+
+void Expander::noteInteger(const std::string &name, const TensorProto &tensor) {
+  if (tensor.data_type() != TensorProto::INT64 || tensor.data_location() == TensorProto::EXTERNAL)
+    return;
+  std::vector<int64_t> elements = ::onnx::ParseData<int64_t>(&tensor);
+  if (elements.size() == 1)
+    integers[name] = elements.front();
+}
 
 void Expander::collectTypes(const GraphProto &graph) {
   for (const auto &info : graph.value_info())
@@ -86,17 +102,37 @@ void Expander::collectTypes(const GraphProto &graph) {
     type->mutable_shape()->clear_dim();
     for (int64_t dim : initializer.dims())
       type->mutable_shape()->add_dim()->set_dim_value(dim);
+    noteInteger(initializer.name(), initializer);
   }
   for (const NodeProto &node : graph.node())
-    for (const auto &attribute : node.attribute())
+    for (const auto &attribute : node.attribute()) {
       if (attribute.has_g())
         collectTypes(attribute.g());
+      if (node.op_type() == "Constant" && attribute.has_t())
+        noteInteger(node.output(0), attribute.t());
+      else if (node.op_type() == "Constant" && attribute.name() == "value_int")
+        integers[node.output(0)] = attribute.i();
+    }
 }
 
-bool Expander::buildBody(const NodeProto &node, const OpSchema &schema, int version, FunctionProto &body) {
+std::vector<TypeProto> Expander::getInputTypes(const NodeProto &node) const {
   std::vector<TypeProto> inputTypes;
   for (const std::string &input : node.input())
     inputTypes.push_back(types.lookup(input));
+  return inputTypes;
+}
+
+std::vector<std::optional<int64_t>> Expander::getConstants(const NodeProto &node) const {
+  std::vector<std::optional<int64_t>> constants;
+  for (const std::string &input : node.input()) {
+    auto found = integers.find(input);
+    constants.push_back(found == integers.end() ? std::nullopt : std::optional(found->second));
+  }
+  return constants;
+}
+
+bool Expander::buildBody(const NodeProto &node, const OpSchema &schema, int version, FunctionProto &body) {
+  std::vector<TypeProto> inputTypes = getInputTypes(node);
   ::onnx::FunctionBodyBuildContextImpl context(node, inputTypes);
   return schema.BuildContextDependentFunction(context, body, version);
 }
@@ -146,6 +182,8 @@ bool Expander::getBody(const NodeProto &node, FunctionProto &body) {
   if (node.op_type() == "LinearAttention" && (isContrib || isDefaultDomain(node.domain())) &&
       getLinearAttentionBody(node, body))
     return true;
+  if (useTypes && hasOperatorBody(node))
+    return buildOperatorBody({node, getInputTypes(node), getConstants(node), opset}, body);
   if (!isDefaultDomain(node.domain()) || options.isKnown(node.op_type()))
     return false;
   const OpSchema *schema = SchemaRegistry::get().GetSchema(node.op_type(), opset, "");

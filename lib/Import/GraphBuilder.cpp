@@ -20,6 +20,15 @@ using ::onnx::TensorProto;
 using ::onnx::TypeProto;
 using ::onnx::ValueInfoProto;
 
+/// Whether an attribute of earlier versions is input 1 in opset 13.
+static bool becameAnInput(StringRef opType, StringRef attribute) {
+  static const StringMap<StringRef> moved = {
+#define MOEC_BECAME_AN_INPUT(NAME, ATTRIBUTE) {#NAME, #ATTRIBUTE},
+#include "EarlierVersions.def"
+  };
+  return moved.lookup(opType) == attribute;
+}
+
 namespace {
 
 class GraphBuilder {
@@ -179,6 +188,7 @@ LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
     hasSymbols |= any_of(names.getAsRange<StringAttr>(), [](StringAttr name) { return !name.empty(); });
   }
 
+  int opset = getOpset(model.proto, node.domain());
   SmallVector<NamedAttribute> attributes;
   SmallVector<const GraphProto *> subgraphs;
   SmallVector<StringRef> regionNames;
@@ -191,10 +201,16 @@ LogicalResult GraphBuilder::buildNode(const NodeProto &node) {
     FailureOr<Attribute> value = protos.getAttribute(node, attribute);
     if (failed(value))
       return failure();
+    auto list = dyn_cast<DenseI64ArrayAttr>(*value);
+    if (list && isDefault && opset < firstWholeOpset && becameAnInput(node.op_type(), attribute.name())) {
+      auto type = RankedTensorType::get({list.size()}, builder.getI64Type());
+      inputs.push_back(moec::onnx::ConstantOp::create(builder, reporter.getLoc(node),
+                                                      DenseElementsAttr::get(type, list.asArrayRef())));
+      continue;
+    }
     attributes.push_back(builder.getNamedAttr(attribute.name(), *value));
   }
 
-  int opset = getOpset(model.proto, node.domain());
   const SchemaRegistry &registry = SchemaRegistry::get();
   const ::onnx::OpSchema *schema = registry.GetSchema(node.op_type(), opset, node.domain());
   int version = isDefault ? registry.getKnownVersion(*schema, opset) : schema->SinceVersion();
@@ -313,6 +329,6 @@ FailureOr<OwningOpRef<ModuleOp>> GraphBuilder::build() {
 }
 
 FailureOr<OwningOpRef<ModuleOp>> moec::reader::buildModule(OnnxModel &model, const ImportOptions &options,
-                                                            const Reporter &reporter) {
+                                                           const Reporter &reporter) {
   return GraphBuilder(model, options, reporter).build();
 }

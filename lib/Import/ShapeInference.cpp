@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ShapeInference.h"
+#include "LoopExtents.h"
 #include "SchemaRegistry.h"
 #include "onnx/shape_inference/implementation.h"
 #include "llvm/ADT/StringMap.h"
@@ -84,21 +85,49 @@ bool useClaimedRanks(GraphProto &graph, const Claims &claims) {
 
 } // namespace
 
+/// Infers again with what loops keep, also those that carry on what others give; false if inference fails under an
+/// assumption.
+static bool inferLoopExtents(GraphProto &graph, llvm::function_ref<void()> infer) {
+  constexpr int maxRounds = 2;
+  try {
+    for (int round = 0; round < maxRounds && assumeLoopExtents(graph); ++round) {
+      do {
+        clearTypes(graph);
+        infer();
+      } while (relaxLoopExtents(graph));
+      clearTypes(graph);
+      tellLoopResults(graph);
+      infer();
+    }
+    return true;
+  } catch (const std::exception &) {
+    return false;
+  }
+}
+
 LogicalResult moec::reader::inferShapes(OnnxModel &model, const Reporter &reporter) {
   GraphProto &graph = *model.proto.mutable_graph();
   if (model.declaredOutputs.empty()) {
     model.declaredOutputs = graph.output();
     takeClaims(graph, model.claims);
   }
+  forgetLoopExtents(graph);
   clearTypes(graph);
   ::onnx::ShapeInferenceOptions options(/*check_type_val=*/true, /*strict_mode_val=*/1, /*data_prop_val=*/true);
   auto infer = [&] {
-    return reporter.guard("shape inference", [&] {
+    auto run = [&] {
       ::onnx::shape_inference::DataValueMap values;
       ::onnx::shape_inference::InferShapes(model.proto, &SchemaRegistry::get(), options, &values);
-    });
+    };
+    run();
+    if (useClaimedRanks(graph, model.claims))
+      run();
   };
-  if (failed(infer()))
+  if (failed(reporter.guard("shape inference", infer)))
     return failure();
-  return success(!useClaimedRanks(graph, model.claims) || succeeded(infer()));
+  if (inferLoopExtents(graph, infer))
+    return success();
+  forgetLoopExtents(graph);
+  clearTypes(graph);
+  return reporter.guard("shape inference", infer);
 }
