@@ -10,8 +10,8 @@
 // [B, G, r, S, D], k and v [B, G, 1, L, D]. The transposition may go through [B * N, L, D]. Extents that broadcast in
 // the graph must be proven equal, and the extents of the mask must be 1 or those of the scores.
 //
-// In nn.attention a row that sees no key is 0. The graph agrees if it replaces NaN by 0 (`nan_to_zero`) or if its mask
-// has no infinities.
+// A row that sees no key is NaN if the mask hides keys by infinities (`empty_is_nan`), unless NaN is replaced by 0
+// (`nan_to_zero`).
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,6 +68,7 @@ private:
   Value q, k, v, mask;
   double scale = 1;
   bool replacesNan = false;
+  bool hidesRows = false; // the mask may hide all keys of a row by infinities, which gives NaN
   int64_t rank = 0;
 };
 
@@ -280,8 +281,7 @@ LogicalResult AttentionMatcher::checkMask() {
     return miss("the mask differs from head to head");
   if (found->size() == 4 && rank == 5 && !((*found)[0].isOne() && (*found)[1].isOne()))
     return miss("the mask differs from head to head");
-  if (!replacesNan && !isFiniteMask(mask))
-    return miss("the mask may hide all keys of a row by infinities, which gives NaN");
+  hidesRows = !replacesNan && !isFiniteMask(mask);
   return success();
 }
 
@@ -341,7 +341,7 @@ void AttentionMatcher::rewrite() {
   Value out =
       nn::AttentionOp::create(builder, loc, type, query, keys, values, bias, Value(), Value(),
                               builder.getF64FloatAttr(scale), builder.getBoolAttr(false), builder.getI64IntegerAttr(0),
-                              builder.getF64FloatAttr(0.0), builder.getBoolAttr(replacesNan));
+                              builder.getF64FloatAttr(0.0), builder.getBoolAttr(replacesNan), builder.getBoolAttr(hidesRows));
   auto resultType = cast<RankedTensorType>(sumNode.getResult(0).getType());
   if (rank == 5)
     out = nodes.reshapeLike(out, q, resultType);

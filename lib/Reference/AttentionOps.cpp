@@ -71,8 +71,11 @@ LogicalResult reference::evaluateOp(AttentionOp op, Values &values) {
     double largest = hidden;
     for (int64_t key : llvm::seq(keys))
       largest = std::fmax(largest, weights.emplace_back(computeScore(op, values, query, key, keys)));
-    if (llvm::all_of(weights, [&](double score) { return score == hidden; }))
+    if (llvm::all_of(weights, [&](double score) { return score == hidden; })) {
+      for (int64_t d : llvm::seq(op.getEmptyIsNan() && !sinks ? v.getDim(3) : 0))
+        out.setReal({batch, head, query[2], d}, std::numeric_limits<double>::quiet_NaN());
       return;
+    }
     if (sinks)
       largest = std::fmax(largest, sinks->real(head));
     double sum = sinks ? std::exp(sinks->real(head) - largest) : 0.0;

@@ -1,7 +1,7 @@
-// Checks the state of a compiled language model: text_state_check FILE.moe. After truncate, fork, save and load a step
-// gives the same bits as before; steps one by one agree with one step over all tokens; and a decode step takes no
-// memory, runs every task once, and its tasks read the bytes of active experts exactly once and no others. Prints what
-// is wrong and exits with 1.
+// Checks the state of a compiled language model: text_state_check FILE.moe. After truncate (unless a state is replaced
+// by each step), fork, save and load a step gives the same bits as before; steps one by one agree with one step over
+// all tokens; and a decode step takes no memory, runs every task once, and its tasks read the bytes of active experts
+// exactly once and no others. Prints what is wrong and exits with 1.
 #include "text_model.h"
 
 #include <algorithm>
@@ -62,6 +62,23 @@ double relativeError(const std::vector<double> &a, const std::vector<double> &b)
   return error / size;
 }
 
+// A new session on the state of `decoder`.
+Decoder forkOf(const moert_program_t *program, const Decoder &decoder) {
+  moert_session_t *copy = nullptr;
+  check(moert_session_state_fork(decoder.get(), &copy));
+  return {program, SessionHandle(copy)};
+}
+
+bool canTruncate(const moert_program_t *program) {
+  for (size_t i = 0; i < moert_program_state_count(program); ++i) {
+    moert_state_t state;
+    check(moert_program_state(program, i, &state));
+    if (state.axis == MOERT_STATE_REPLACED)
+      return false;
+  }
+  return true;
+}
+
 void checkState(const moert_program_t *program, const moert_session_options_t &options) {
   std::vector<int64_t> prompt, rest;
   for (int64_t i = 0; i < 24; ++i)
@@ -69,23 +86,20 @@ void checkState(const moert_program_t *program, const moert_session_options_t &o
   const auto kept = static_cast<int64_t>(prompt.size());
   Decoder decoder(program, createSession(program, options));
   decoder.step(prompt);
-  const auto expected = decoder.stepEach(rest);
-
-  check(moert_session_state_truncate(decoder.get(), kept));
-  const uint64_t memory = moert_session_memory(decoder.get());
-  expect(decoder.stepEach(rest) == expected, "scores after truncate");
-  expect(moert_session_memory(decoder.get()) == memory, "memory after steps over lengths seen before");
-
-  check(moert_session_state_truncate(decoder.get(), kept));
-  moert_session_t *copy = nullptr;
-  check(moert_session_state_fork(decoder.get(), &copy));
-  Decoder fork(program, SessionHandle(copy));
+  Decoder fork = forkOf(program, decoder);
   std::vector<std::byte> saved;
   size_t size = 0;
   moert_session_state_save(decoder.get(), nullptr, 0, &size);
   saved.resize(size);
   check(moert_session_state_save(decoder.get(), saved.data(), size, &size));
-  decoder.step({1}); // another text in the original
+  const auto expected = decoder.stepEach(rest);
+
+  if (canTruncate(program)) {
+    check(moert_session_state_truncate(decoder.get(), kept));
+    const uint64_t memory = moert_session_memory(decoder.get());
+    expect(decoder.stepEach(rest) == expected, "scores after truncate");
+    expect(moert_session_memory(decoder.get()) == memory, "memory after steps over lengths seen before");
+  }
   expect(fork.stepEach(rest) == expected, "scores after fork");
   Decoder loaded(program, createSession(program, options));
   check(moert_session_state_load(loaded.get(), saved.data(), saved.size()));
@@ -149,7 +163,8 @@ void checkTrace(const moert_program_t *program, moert_session_options_t options)
   Decoder decoder(program, createSession(program, options));
   decoder.step({0, 97, 98, 99});
   decoder.step({100});
-  check(moert_session_state_truncate(decoder.get(), 4));
+  if (canTruncate(program))
+    check(moert_session_state_truncate(decoder.get(), 4));
   trace = {};
   decoder.step({100});
   expect(trace.tasksRunOnce, "tasks that run once");

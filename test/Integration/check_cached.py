@@ -1,11 +1,11 @@
 """Graphs with caches, fed one token at a time, against the graph without caches (or one run over the whole text).
 
-  check_cached.py CASES --moec MOEC --moe-run MOE_RUN [--tokens 64]
+  check_cached.py CASES --moec MOEC --moe-run MOE_RUN [--tokens 64] [--state-check STATE_CHECK]
 
 Finds the cases below CASES whose graph takes caches. The reference is another export of the same weights without caches,
 if there is one, else the same graph over all tokens at once. Every step gets the same random token on both sides (teacher
 forcing): logits must lie within 1e-3 of the largest, and the greedy choice must be equal wherever the two best logits
-differ by more than 1e-3.
+differ by more than 1e-3. STATE_CHECK FILE.moe checks the steps of sessions, which carry the caches themselves.
 """
 import argparse
 import pathlib
@@ -85,6 +85,10 @@ def check(args, case, folder):
     for position in range(args.tokens):
         logits, caches = cached.run(ids[position:position + 1], position, caches)
         steps.append(logits[-1])
+    if args.state_check:
+        done = subprocess.run([args.state_check, cached.artifact], stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            return "steps of a session: " + done.stdout.strip()
     return compare(whole, np.stack(steps))
 
 
@@ -94,6 +98,7 @@ def main():
     parser.add_argument("--moec", required=True)
     parser.add_argument("--moe-run", required=True)
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--state-check", help="program that checks the steps of sessions")
     args = parser.parse_args()
     found, failed = 0, 0
     for path in sorted(args.cases.rglob("model.onnx")):

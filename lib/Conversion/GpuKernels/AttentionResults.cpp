@@ -208,7 +208,9 @@ void Results::storeResult(Value row, Value column, const Merged &merged) const {
   bool nanToZero = problem.op.getNanToZero();
   auto isZero = nanToZero ? arith::CmpFPredicate::UEQ : arith::CmpFPredicate::OEQ;
   Value isEmpty = block.make<arith::CmpFOp>(isZero, weight, block.f32(0));
-  factor = block.select(isEmpty, block.f32(0), block.make<arith::DivFOp>(factor, weight));
+  factor = block.make<arith::DivFOp>(factor, weight);
+  if (!problem.op.getEmptyIsNan()) // else infinite, times 0
+    factor = block.select(isEmpty, block.f32(0), factor);
   Values results;
   for (Value value : merged.columns) {
     Value result = block.mulFloat(value, factor);

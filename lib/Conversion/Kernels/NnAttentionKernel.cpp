@@ -341,9 +341,12 @@ void AttentionEmitter::emitWeights(const Block &block, Value row) {
     });
     sum = kernel.select(isNan, kernel.real(0.0), sum);
   }
-  Value empty = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, sum, kernel.real(0.0));
   Value reciprocal = kernel.make<arith::DivFOp>(kernel.real(1.0), sum);
-  kernel.storeReal(kernel.select(empty, kernel.real(0.0), reciprocal), scores, kernel.add(scales, row));
+  if (!op.getEmptyIsNan()) {
+    Value empty = kernel.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, sum, kernel.real(0.0));
+    reciprocal = kernel.select(empty, kernel.real(0.0), reciprocal);
+  }
+  kernel.storeReal(reciprocal, scores, kernel.add(scales, row)); // infinite where 0 times it is to be NaN
 }
 
 //===----------------------------------------------------------------------===//

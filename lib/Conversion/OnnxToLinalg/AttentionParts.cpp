@@ -88,7 +88,8 @@ Value moec::attend(Binder &b, Value q, Value k, Value v, Value mask, Value sinks
       nn::AttentionOp::create(b.emit.builder, b.emit.typeOf(result, b.element(0)), q, k, v, mask, sinks,
                               /*length=*/Value(), builder.getF64FloatAttr(options.scale),
                               builder.getBoolAttr(options.causal), builder.getI64IntegerAttr(options.window),
-                              builder.getF64FloatAttr(options.softcap), /*nan_to_zero=*/builder.getBoolAttr(false));
+                              builder.getF64FloatAttr(options.softcap), /*nan_to_zero=*/builder.getBoolAttr(false),
+                              /*empty_is_nan=*/builder.getBoolAttr(false));
   return b.emit.withExtents(op, result);
 }
 

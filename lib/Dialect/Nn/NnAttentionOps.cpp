@@ -99,6 +99,8 @@ static LogicalResult verifyScores(AttentionOp op) {
 LogicalResult AttentionOp::verify() {
   if (failed(verifyHeads(*this)) || failed(verifyScores(*this)))
     return failure();
+  if (getNanToZero() && getEmptyIsNan())
+    return emitBreach(*this, "C4") << "expected nan_to_zero or empty_is_nan, found both";
   ShapeChecks c2(*this, "C2");
   SmallVector<int64_t> shape(tensorType(getQ()).getShape());
   shape.back() = tensorType(getV()).getShape().back();

@@ -119,6 +119,13 @@ func.func @attention_window(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x6x8xf32>) {
   return
 }
 // -----
+func.func @attention_without_weights(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x6x8xf32>) {
+  // expected-error @+1 {{C4: expected nan_to_zero or empty_is_nan, found both}}
+  %0 = nn.attention %q, %k, %k scale 1.0 {nan_to_zero = true, empty_is_nan = true}
+    : (tensor<1x4x5x8xf32>, tensor<1x2x6x8xf32>, tensor<1x2x6x8xf32>) -> tensor<1x4x5x8xf32>
+  return
+}
+// -----
 func.func @attention_softcap(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x6x8xf32>) {
   // expected-error @+1 {{C3: expected a finite scale, and a softcap that is finite and not negative}}
   %0 = nn.attention %q, %k, %k scale 1.0 {softcap = -1.0}

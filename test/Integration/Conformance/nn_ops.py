@@ -218,9 +218,9 @@ def attention(case):
     width, out_width = case.extent(1, 4, 16, 17), case.extent(1, 8, 17)
     keys = case.extent(queries, queries + 1, queries + 7)
     b, s, l = dynamic(case, "b", "s", "l")
-    nan_to_zero = case.extent(0, 1)
+    undefined = case.choose("", "nan_to_zero", "empty_is_nan")
     query = case.normal(batch, heads, queries, width)
-    if nan_to_zero:
+    if undefined == "nan_to_zero":
         query[case.rng.random(query.shape[:3]) < 0.2] = np.nan
     q = case.input("q", query, element, [b, "", s, ""])
     # A length hides room behind the keys.
@@ -250,8 +250,8 @@ def attention(case):
         attributes.append(f"window = {case.extent(1, 2, 8)} : i64")
     if case.extent(0, 1):
         attributes.append("softcap = 2.0 : f64")
-    if nan_to_zero:
-        attributes.append("nan_to_zero = true")
+    if undefined:
+        attributes.append(f"{undefined} = true")
     kind = case.type([batch, heads, queries, out_width], element, [b, "", s, ""])
     case.body += (f"  %r = nn.attention %q, %k, %v {operands}scale 0.5 {{{', '.join(attributes)}}} : "
                   f"({', '.join(kinds)}) -> {kind}\n")

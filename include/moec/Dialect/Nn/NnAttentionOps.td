@@ -25,20 +25,22 @@ def Nn_AttentionOp : Nn_Op<"attention", [AttrSizedOperandSegments]> {
   let summary = "softmax(q k^T * scale + mask) v with grouped heads";
   let description = [{
     q `[B, N, S, D]`, k `[B, G, L, D]`, v `[B, G, L, Dv]`; query head n uses key head n / (N/G). `mask`
-    `[Bm, Nm, Sm, L]` is added to the scaled scores (f32), or disables where it is false (i1); Bm, Nm, Sm are 1 or the full extent. `causal`: query s
-    sees keys l <= s + L - S. `window` > 0: also l > s + L - S - window. softcap c > 0: c * tanh(score / c)
-    before the mask. `sinks` `[N]` adds exp(sink) to the denominator. A row that sees nothing is 0, and so is one
-    with a weight of NaN if `nan_to_zero`. With `length` (an index) k and v have room for more keys than there are, and L
-    is `length`.
+    `[Bm, Nm, Sm, L]` is added to the scaled scores (f32), or disables where it is false (i1); Bm, Nm, Sm are 1 or the
+    full extent. `causal`: query s sees keys l <= s + L - S. `window` > 0: also l > s + L - S - window. softcap c > 0:
+    c * tanh(score / c) before the mask. `sinks` `[N]` adds exp(sink) to the denominator. A row that sees nothing has
+    weights of 0, or without sinks of NaN if `empty_is_nan`; one with a weight of NaN has weights of 0 if `nan_to_zero`.
+    Weights of 0 give 0, or NaN where v is not finite. With `length` (an index) k and v have room for more keys than
+    there are, and L is `length`.
     - C1: ranks 4, float; N a multiple of G; D of q and k agree; N, G, D, Dv static.
     - C2: the result is [B, N, S, Dv] with q's element type. Arithmetic is f32.
     - C3: mask is i1 or float of the shape above, sinks float; window >= 0; softcap >= 0; scale and softcap are finite.
+    - C4: not both `nan_to_zero` and `empty_is_nan`.
   }];
   let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v, Optional<AnyRankedTensor>:$mask,
       Optional<AnyRankedTensor>:$sinks, Optional<Index>:$length, F64Attr:$scale,
       DefaultValuedAttr<BoolAttr, "false">:$causal,
       DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap,
-      DefaultValuedAttr<BoolAttr, "false">:$nan_to_zero);
+      DefaultValuedAttr<BoolAttr, "false">:$nan_to_zero, DefaultValuedAttr<BoolAttr, "false">:$empty_is_nan);
   let results = (outs AnyRankedTensor:$out);
   let assemblyFormat = [{
     $q `,` $k `,` $v (`mask` $mask^)? (`sinks` $sinks^)? (`length` $length^)? `scale` $scale attr-dict `:`
