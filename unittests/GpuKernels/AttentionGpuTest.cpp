@@ -130,18 +130,22 @@ HostTensor evaluateReference(MLIRContext &context, StringRef text, ArrayRef<Host
 
 class AttentionGpu : public testing::TestWithParam<AttentionForm> {
 protected:
-  /// The kernel with the reference, for each of the sizes.
-  void compare(ArrayRef<AttentionExtents> sizes);
+  /// The kernel with the reference, for each of the sizes, after a change of the inputs.
+  void compare(
+      ArrayRef<AttentionExtents> sizes,
+      llvm::function_ref<void(SmallVector<HostTensor> &inputs)> change = [](SmallVector<HostTensor> &) {});
 
   std::unique_ptr<MLIRContext> context = makeGpuContext();
 };
 
-void AttentionGpu::compare(ArrayRef<AttentionExtents> sizes) {
+void AttentionGpu::compare(ArrayRef<AttentionExtents> sizes,
+                           llvm::function_ref<void(SmallVector<HostTensor> &inputs)> change) {
   AttentionProblem problem(*context, GetParam());
   GpuKernelRunner runner(*context, problem.text());
   ASSERT_TRUE(runner.isValid()) << problem.text();
   for (const AttentionExtents &extents : sizes) {
     SmallVector<HostTensor> inputs = problem.inputs(extents, 1 + extents.positions);
+    change(inputs);
     HostTensor expected = evaluateReference(*context, problem.text(), inputs), actual;
     for (uint64_t seed : {0, 1}) {
       std::string trace = llvm::formatv("{0} batches, {1} positions, {2} keys, seed {3}", extents.batches,
@@ -206,6 +210,24 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionForm{"Length", "bf16", "bf16", "bf16", 4, 1, 64, 64, nullptr, true, true, true},
         AttentionForm{"LengthMask", "f32", "f32", "f32", 2, 2, 24, 40, "i1", false, true, true, 60}),
     [](const auto &info) { return info.param.name; });
+
+/// Keys that grow, so that weights overflow where they are relative to the largest score of only some of them.
+class AttentionGrowing : public AttentionGpu {};
+
+TEST_P(AttentionGrowing, AgreesWithReference) {
+  compare({{1, 1, 3000}, {2, 3, 1100}, {1, 40, 3300}}, [](SmallVector<HostTensor> &inputs) {
+    HostTensor &keys = inputs[1];
+    int64_t count = keys.getDim(2), size = keys.getDim(3);
+    for (int64_t i = 0; i < keys.getSize(); ++i)
+      keys.setReal(i, 64 * std::pow(double(i / size % count) / count, 8) * keys.real(i));
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, AttentionGrowing,
+                         testing::Values(AttentionForm{"bf16", "bf16", "bf16", "bf16", 4, 2, 32, 32, nullptr, false,
+                                                       false, true},
+                                         AttentionForm{"f16", "f16", "f16", "f16", 2, 2, 64, 24}),
+                         [](const auto &info) { return info.param.name; });
 
 /// So many heads that tiles of 128 rows fill the machine.
 class AttentionManyRows : public AttentionGpu {};

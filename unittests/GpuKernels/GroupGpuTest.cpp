@@ -47,7 +47,7 @@ TEST_P(GroupGpu, AgreesWithReference) {
   GroupForm form = GetParam();
   std::unique_ptr<GpuKernelRunner> runner = compile(text(form));
   ASSERT_TRUE(runner->isValid());
-  for (int64_t rows : {0, 1, 30, 512, 1500, 4096, 4097, 13000}) {
+  for (int64_t rows : {0, 1, 30, 512, 1500, 4096, 4097, 13000, 21000}) {
     int64_t tokens = rows / form.slots;
     std::mt19937 random(rows);
     SCOPED_TRACE(std::to_string(tokens) + " tokens");

@@ -9,7 +9,7 @@ def ApproximateGpuMath : Pass<"moe-approximate-gpu-math"> {
   let description = [{
     Functions of f32 scalars whose flags allow approximation (`afn`) become few instructions around `ex2.approx`. What
     rounding adds to the error of a result: for exp |x| 2^-23 of it, so that e^x for x <= 0 is as exact as f32 states
-    numbers next to 1; for tanh 2^-22, for erf 2^-22 in all. Other functions are left to moe-expand-math.
+    numbers next to 1; for tanh 2^-22, for erf 2^-21 in all. Other functions are left to moe-expand-math.
 
     ```mlir
     %0 = math.exp %x fastmath<afn> : f32
