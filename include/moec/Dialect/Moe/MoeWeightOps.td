@@ -19,8 +19,9 @@ def Moe_WeightOp : Moe_Op<"weight", [Symbol, IsolatedFromAbove, NoRegionArgument
     - C2: exactly one of source and region is given; a source is one of those above.
     - C3: a #moe.file source has as many bytes as the type; elements have the type.
     - C4: the region holds only moe.load_weight and the ops of WeightExpression (moe.pack_panels, moe.dequantize,
-      moe.unpack_values, moe.offset_values, moe.pack_words, tensor.extract_slice, tensor.concat, tensor.collapse_shape, tensor.expand_shape, linalg.transpose with a
-      tensor.empty, arith.extf, arith.truncf, arith.constant, onnx.constant) and ends in moe.yield of the type.
+      moe.unpack_values, moe.offset_values, moe.pack_words, tensor.extract_slice, tensor.concat, tensor.collapse_shape,
+      tensor.expand_shape, linalg.transpose with a tensor.empty, arith.extf, arith.truncf, arith.constant,
+      onnx.constant) and ends in moe.yield of the type.
     ```mlir
     moe.weight @w : tensor<8x64x32xf32> source(#moe.file<"model.onnx", 4096, 65536>)
     ```
@@ -64,9 +65,9 @@ def Moe_PackPanelsOp : Moe_Op<"pack_panels", [Pure]> {
 def Moe_DequantizeOp : Moe_Op<"dequantize", [Pure]> {
   let summary = "(q - zero point) * scale";
   let description = [{
-    `q` `[..., N, C]` ui8 holds K values of `bits` (2, 4, 8): a byte holds one, or several along the last axis, lowest bits
-    first. `scales` `[..., N]` or `[..., N, ceil(K/block)]`; zero points likewise, one in a byte or packed along their last
-    axis in whole bytes, default 2^(bits-1).
+    `q` `[..., N, C]` ui8 holds K values of `bits` (2, 4, 8): a byte holds one, or several along the last axis, lowest
+    bits first. `scales` `[..., N]` or `[..., N, ceil(K/block)]`; zero points likewise, one in a byte or packed along
+    their last axis in whole bytes, default 2^(bits-1).
     - C1: bits is 2, 4 or 8; block is 0 (one scale per row) or positive; q, scales and zero_points have static shapes as
       above with C = K or K = C*8/bits; scales are float, zero points ui8.
     - C2: the result is [..., N, K] with a float element type.
@@ -84,8 +85,8 @@ def Moe_DequantizeOp : Moe_Op<"dequantize", [Pure]> {
 def Moe_UnpackValuesOp : Moe_Op<"unpack_values", [Pure]> {
   let summary = "values of a few bits as bytes";
   let description = [{
-    `[..., C]` bytes, each of 8/bits values, lowest bits first, -> `[..., C*8/bits]` bytes of one value each, extended by
-    its sign if `is_signed`.
+    `[..., C]` bytes, each of 8/bits values, lowest bits first, -> `[..., C*8/bits]` bytes of one value each, extended
+    by its sign if `signed`.
     - C1: bits is 2, 4 or 8; q is static and has 8-bit elements.
     - C2: the result has the shape above and q's element type.
   }];
