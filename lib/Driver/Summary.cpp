@@ -52,12 +52,39 @@ static std::string describe(moe::ExpertsOp layer) {
   return text;
 }
 
+namespace {
+/// The operand of an operator on quantised weights that holds their integers, and of how many bits they are where bytes
+/// hold them; scales and zero points are behind it.
+struct StoredIntegers {
+  unsigned operand;
+  int64_t bits;
+};
+} // namespace
+
+static std::optional<StoredIntegers> findIntegers(onnx::NodeOp node) {
+  if (node.is("MatMulNBits", "com.microsoft"))
+    return StoredIntegers{1, node.getInt("bits", 4)};
+  if (node.is("GatherBlockQuantized", "com.microsoft"))
+    return StoredIntegers{0, node.getInt("bits", 4)};
+  if (node.is("DequantizeLinear"))
+    return StoredIntegers{0, 8};
+  return std::nullopt;
+}
+
 /// What `load` adds to the number of parameters: quantised weights count the values they stand for, and their scales
 /// and zero points nothing.
 static uint64_t countParameters(moe::LoadWeightOp load) {
-  for (OpOperand &use : load->getUses())
+  for (OpOperand &use : load->getUses()) {
     if (auto dequantize = dyn_cast<moe::DequantizeOp>(use.getOwner()))
       return use.get() == dequantize.getQ() ? cast<ShapedType>(dequantize.getType()).getNumElements() : 0;
+    auto node = dyn_cast<onnx::NodeOp>(use.getOwner());
+    std::optional<StoredIntegers> integers = node ? findIntegers(node) : std::nullopt;
+    if (!integers || use.getOperandNumber() < integers->operand)
+      continue;
+    auto type = cast<ShapedType>(load.getType());
+    int64_t perElement = type.getElementTypeBitWidth() == 8 ? 8 / std::clamp<int64_t>(integers->bits, 1, 8) : 1;
+    return use.getOperandNumber() == integers->operand ? type.getNumElements() * perElement : 0;
+  }
   auto type = cast<ShapedType>(load.getType());
   return isa<FloatType>(type.getElementType()) ? type.getNumElements() : 0;
 }
