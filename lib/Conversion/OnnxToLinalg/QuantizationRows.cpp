@@ -153,15 +153,15 @@ private:
 
 /// The DequantizeLinear if it is one of a weight of 2, 4 or 8 bits whose parameters have the extents they should have.
 static std::optional<QuantizedWeight> matchWeight(Binder &b) {
+  for (unsigned i = 0; i <= 2; ++i)
+    if (b.has(i) && !b.isWeight(i))
+      return std::nullopt;
   auto isReal = [](Type type) { return type.isF32() || type.isF16() || type.isBF16(); };
   auto integer = dyn_cast<IntegerType>(b.declaredElement(0));
   if (!integer || integer.getWidth() > 8 || b.rank(0) == 0 || b.type(0).getNumElements() == 0 ||
       !isReal(b.element(1)) || !isReal(b.resultElement(0)) ||
       (b.has(2) && b.type(2).getShape() != b.type(1).getShape()))
     return std::nullopt;
-  for (unsigned i = 0; i <= 2; ++i)
-    if (b.has(i) && !b.isWeight(i))
-      return std::nullopt;
   int64_t rank = b.rank(0), block = b.integer("block_size", 0), axis = b.integer("axis", 1);
   axis += axis < 0 ? rank : 0;
   bool isSingle = block == 0 && b.type(1).getNumElements() == 1 && b.rank(1) <= 1;

@@ -55,3 +55,14 @@ func.func @single() -> tensor<8x4xf32> {
   %0 = onnx.node "DequantizeLinear"(%q, %s, %z) {version = 21 : i64} : (tensor<8x4xi8>, tensor<f32>, tensor<i8>) -> tensor<8x4xf32>
   return %0 : tensor<8x4xf32>
 }
+
+// -----
+
+// What a run brings is dequantised by a kernel.
+// CHECK-LABEL: func.func @input
+// CHECK-NOT: moe.dequantize
+// CHECK: arith.mulf
+func.func @input(%q: tensor<?x4xi8>, %s: tensor<4xf32>) -> tensor<?x4xf32> {
+  %0 = onnx.node "DequantizeLinear"(%q, %s) {version = 21 : i64} : (tensor<?x4xi8>, tensor<4xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
