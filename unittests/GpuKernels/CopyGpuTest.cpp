@@ -238,7 +238,9 @@ INSTANTIATE_TEST_SUITE_P(Forms, RotaryGpu,
                                          RotaryForm{"Partial", "f32", "f32", 80, 16, false},
                                          RotaryForm{"Odd", "f32", "f32", 7, 3, false},
                                          RotaryForm{"Interleaved", "bf16", "f32", 64, 32, true},
-                                         RotaryForm{"InterleavedPartial", "f32", "f32", 24, 4, true}),
+                                         RotaryForm{"InterleavedPartial", "f32", "f32", 24, 4, true},
+                                         RotaryForm{"InterleavedOdd", "f32", "f32", 7, 3, true},
+                                         RotaryForm{"InterleavedNarrow", "bf16", "f32", 30, 10, true}),
                          [](const auto &info) { return info.param.name; });
 
 TEST_F(CopyGpuCounters, RejectRotaryTablesOfOtherLengths) {

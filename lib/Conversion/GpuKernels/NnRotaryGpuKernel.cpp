@@ -55,10 +55,15 @@ struct RotaryHead {
     Values cosines = cos.loadReals(angle, width), sines = sin.loadReals(angle, width);
     if (shape.isInterleaved) {
       Value place = block.add(base, block.mul(first, 2));
-      Values values = x.loadReals(place, 2 * width);
+      // Heads of odd sizes are aligned to single elements only.
+      int64_t together = std::gcd(2 * width, shape.size);
+      Values values;
+      for (int64_t i = 0; i < 2 * width; i += together)
+        values.append(x.loadReals(block.add(place, i), together));
       for (int64_t i = 0; i < width; ++i)
         rotate(values[2 * i], values[2 * i + 1], cosines[i], sines[i]);
-      out.storeReals(values, place);
+      for (int64_t i = 0; i < 2 * width; i += together)
+        out.storeReals(ValueRange(values).slice(i, together), block.add(place, i));
       return;
     }
     Value low = block.add(base, first), high = block.add(low, shape.pairs);
