@@ -31,8 +31,6 @@ class Case:
         self.rng = rng
         self.inputs, self.weights, self.arguments = {}, [], []
         self.body, self.results = "", []
-        # Rows of a result from this one on have no defined value.
-        self.defined_rows = {}
         # Whether the inputs are such that running is a run-time error.
         self.fails = False
 
@@ -77,10 +75,8 @@ class Case:
         self.body += f"  %{name} = moe.load_weight @{name} : {kind}\n"
         return kind
 
-    def result(self, value, kind, element, defined_rows=None):
+    def result(self, value, kind, element):
         self.results.append((value, kind, element))
-        if defined_rows is not None:
-            self.defined_rows[len(self.results) - 1] = defined_rows
 
     def text(self):
         kinds = []
@@ -146,8 +142,6 @@ def run(case, tools, folder, device, options):
         return problem
     for i, (value, _, element) in enumerate(case.results):
         expected, actual = (np.load(folder / which / f"output_{i}.npy") for which in ("expected", "actual"))
-        if i in case.defined_rows:
-            expected, actual = (values[:case.defined_rows[i]] for values in (expected, actual))
         problem = compare(expected, actual, element)
         if problem:
             return f"%{value}: {problem}"

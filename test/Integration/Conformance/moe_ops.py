@@ -192,7 +192,12 @@ def grouped_matmul(case):
     per_token = f" {{rows_per_token = {slots} : i64}}" if ordered else ""
     case.body += (f"  %y = moe.grouped_matmul %x by {'%w' if plain else '%p'} {operands}columns {columns} "
                   f"activation(<{text}>){per_token} : ({', '.join(kinds)}) -> {kind}\n")
-    case.result("y", kind, element, defined)
+    if defined is None:
+        return case.result("y", kind, element)
+    # Places behind those of the last expert hold nothing that may be read.
+    places, found = case.input("places", np.arange(defined), "i64"), f"tensor<{defined}x{result_columns}x{element}>"
+    case.body += f"  %z = nn.gather %y[%places] axis 0 : ({kind}, {places}) -> {found}\n"
+    case.result("z", found, element)
 
 
 def combine(case):
