@@ -33,7 +33,9 @@ struct LargeTensor {
 
 /// A model on its way through the importer.
 struct OnnxModel {
-  ::onnx::ModelProto proto;
+  /// Memory of `proto`, which has millions of small parts: given back at once.
+  google::protobuf::Arena arena;
+  ::onnx::ModelProto &proto = *google::protobuf::Arena::CreateMessage<::onnx::ModelProto>(&arena);
   /// The mapped file; null for a textual model.
   std::unique_ptr<llvm::MemoryBuffer> file;
   /// Where the wire walker left out the bytes of tensors: offsets and sizes in `file`.
