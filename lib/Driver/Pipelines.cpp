@@ -79,10 +79,9 @@ void moec::buildLowerOnnxPipeline(OpPassManager &pm, const PipelineOptions &opti
 void moec::buildOptimizePipeline(OpPassManager &pm, const PipelineOptions &options) {
   // While layers are still whole.
   pm.addPass(createRecordLayers());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
   pm.addPass(createNarrowInputs());
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   // While an append is still one op between a state and its attention.
   addOptional(pm, options, createPlaceState());
   // Before fusion, which would pull the operands of products in.

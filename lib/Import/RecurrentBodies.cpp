@@ -73,6 +73,15 @@ public:
     return text.add("MatMul (" + steps + ", " + transposed(ofDirection("W", direction)) + ")");
   }
 
+  /// These with both biases, if there are any, added.
+  std::string biasedInputProducts(size_t direction) {
+    std::string products = inputProducts(direction);
+    if (request.has(3))
+      for (const std::string &bias : biases(direction))
+        products = text.add("Add (" + products + ", " + bias + ")");
+    return products;
+  }
+
   /// Scans `step`, which computes `h_new` (and `c_new`) from `h` (and `c`) and `x`.
   void scan(size_t direction, const std::string &products, const std::vector<std::string> &initials,
             const std::string &step) {
@@ -150,10 +159,7 @@ bool moec::reader::writeRnn(const BodyRequest &request, BodyText &text) {
     return false;
   writer.begin();
   for (size_t direction = 0; direction < writer.directions(); ++direction) {
-    std::string products = writer.inputProducts(direction);
-    if (request.has(3))
-      for (const std::string &bias : writer.biases(direction))
-        products = text.add("Add (" + products + ", " + bias + ")");
+    std::string products = writer.biasedInputProducts(direction);
     std::string r = writer.transposed(writer.ofDirection("R", direction));
     writer.scan(direction, products, {writer.initial("initial_h", 5, direction)},
                 "  hr = MatMul (h, " + r + ")\n  sum = Add (x, hr)\n  h_new = " + activation + " (sum)\n");
@@ -213,10 +219,7 @@ bool moec::reader::writeLstm(const BodyRequest &request, BodyText &text) {
     return false;
   writer.begin();
   for (size_t direction = 0; direction < writer.directions(); ++direction) {
-    std::string products = writer.inputProducts(direction);
-    if (request.has(3))
-      for (const std::string &bias : writer.biases(direction))
-        products = text.add("Add (" + products + ", " + bias + ")");
+    std::string products = writer.biasedInputProducts(direction);
     std::string r = writer.transposed(writer.ofDirection("R", direction));
     std::string sizes = text.ints(std::vector<int64_t>(4, request.extent(2, 2)));
     std::string step = "  hr = MatMul (h, " + r + ")\n  gates = Add (x, hr)\n";

@@ -79,19 +79,14 @@ std::optional<ExpertRank> raise::matchExpertRank(Value rank) {
 /// rank < constant, rank <= constant.
 static std::optional<Capacity> matchBound(Value mask) {
   onnx::NodeOp node = producer(mask);
-  while (node && (node.is("Cast") || node.is("Identity"))) {
-    mask = node.getInputs()[0];
-    node = producer(mask);
-  }
-  bool isLess = node && (node.is("Less") || node.is("LessOrEqual"));
-  if (!isLess && !(node && (node.is("Greater") || node.is("GreaterOrEqual"))))
-    return std::nullopt;
-  bool includesEqual = node.is("LessOrEqual") || node.is("GreaterOrEqual");
-  std::optional<ExpertRank> rank = matchExpertRank(node.getInputs()[isLess ? 0 : 1]);
-  std::optional<int64_t> bound = wholeNumber(node.getInputs()[isLess ? 1 : 0]);
+  while (node && (node.is("Cast") || node.is("Identity")))
+    node = producer(node.getInputs()[0]);
+  std::optional<Comparison> comparison = matchComparison(node);
+  std::optional<ExpertRank> rank = comparison ? matchExpertRank(comparison->smaller) : std::nullopt;
+  std::optional<int64_t> bound = comparison ? wholeNumber(comparison->larger) : std::nullopt;
   if (!rank || !bound)
     return std::nullopt;
-  return Capacity{rank->ids, rank->depth, *bound - rank->added - (includesEqual ? 0 : 1)};
+  return Capacity{rank->ids, rank->depth, *bound - rank->added - (comparison->includesEqual ? 0 : 1)};
 }
 
 std::optional<Capacity> raise::matchCapacity(Value mask) {

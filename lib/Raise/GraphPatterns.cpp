@@ -114,6 +114,14 @@ bool raise::reducesLastAxisKept(onnx::NodeOp node) {
   return axes && axes->size() == 1 && axes->front() == type.getRank() - 1;
 }
 
+std::optional<Comparison> raise::matchComparison(onnx::NodeOp node) {
+  bool isLess = node && (node.is("Less") || node.is("LessOrEqual"));
+  if (!isLess && !(node && (node.is("Greater") || node.is("GreaterOrEqual"))))
+    return std::nullopt;
+  bool includesEqual = node.is("LessOrEqual") || node.is("GreaterOrEqual");
+  return Comparison{node.getInputs()[isLess ? 1 : 0], node.getInputs()[isLess ? 0 : 1], includesEqual};
+}
+
 bool raise::splitCommutative(onnx::NodeOp node, function_ref<bool(Value)> first, Value &other) {
   if (node.getInputs().size() != 2)
     return false;

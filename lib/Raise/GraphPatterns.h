@@ -48,6 +48,15 @@ std::optional<llvm::SmallVector<int64_t>> constantAxes(onnx::NodeOp node, int64_
 /// Whether a reduction keeps the dimensions and reduces exactly the last axis.
 bool reducesLastAxisKept(onnx::NodeOp node);
 
+/// larger > smaller, or >=.
+struct Comparison {
+  mlir::Value larger, smaller;
+  bool includesEqual;
+};
+
+/// What `node`, which may be null, compares if it is Greater or Less, with OrEqual or without.
+std::optional<Comparison> matchComparison(onnx::NodeOp node);
+
 /// The parts of a `Sum`, `Mul`, … in either order: true if one input satisfies `first`; `other` is then the other one.
 bool splitCommutative(onnx::NodeOp node, llvm::function_ref<bool(mlir::Value)> first, mlir::Value &other);
 

@@ -16,33 +16,19 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::raise;
 
-namespace {
-
-/// larger > smaller, or >=.
-struct Comparison {
-  Value larger, smaller;
-  bool includesEqual;
-};
-
-} // namespace
-
-static std::optional<Comparison> matchComparison(Value mask) {
+/// What a mask compares, perhaps negated.
+static std::optional<Comparison> comparisonOf(Value mask) {
   bool isNegated = false;
   onnx::NodeOp node = producer(mask);
   while (node && (node.is("Not") || node.is("Identity") || node.is("Cast"))) {
     isNegated ^= node.is("Not");
-    mask = node.getInputs()[0];
-    node = producer(mask);
+    node = producer(node.getInputs()[0]);
   }
-  bool isLess = node && (node.is("Less") || node.is("LessOrEqual"));
-  if (!isLess && !(node && (node.is("Greater") || node.is("GreaterOrEqual"))))
-    return std::nullopt;
-  bool includesEqual = node.is("LessOrEqual") || node.is("GreaterOrEqual");
-  Value larger = node.getInputs()[isLess ? 1 : 0], smaller = node.getInputs()[isLess ? 0 : 1];
+  std::optional<Comparison> comparison = matchComparison(node);
   // The negation of a > b is b >= a, but for NaN, which no bound leaves out.
-  if (isNegated)
-    return Comparison{smaller, larger, !includesEqual};
-  return Comparison{larger, smaller, includesEqual};
+  if (comparison && isNegated)
+    return Comparison{comparison->smaller, comparison->larger, !comparison->includesEqual};
+  return comparison;
 }
 
 /// CumSum along the last axis, from the front.
@@ -66,7 +52,7 @@ static bool isSumBefore(Value value, Value choice) {
 }
 
 bool raise::matchSlotBound(Value mask, Value choice, Router &router) {
-  std::optional<Comparison> comparison = matchComparison(mask);
+  std::optional<Comparison> comparison = comparisonOf(mask);
   // In narrower types the graph rounds what it compares.
   if (!comparison || !getElementTypeOrSelf(choice.getType()).isF32())
     return false;

@@ -79,7 +79,16 @@ INSTANTIATE_TEST_SUITE_P(Forms, TopKGpu, testing::Combine(testing::Values("f32",
                            return std::string(std::get<0>(info.param)) + (std::get<1>(info.param) ? "" : "_Smallest");
                          });
 
-class CountGpu : public GpuOpTest {};
+class CountGpu : public GpuOpTest {
+protected:
+  /// Every third element is zero.
+  HostTensor randomWithZeros(StringRef element, ArrayRef<int64_t> shape) const {
+    HostTensor data = random(element, shape);
+    for (int64_t i = 0; i < data.getSize(); i += 3)
+      data.copyElement(i, HostTensor(data.getElementType(), {1}), 0);
+    return data;
+  }
+};
 
 TEST_F(CountGpu, CountsWhatIsNotZero) {
   for (const char *element : {"f32", "bf16", "i64", "i1"}) {
@@ -88,9 +97,7 @@ TEST_F(CountGpu, CountsWhatIsNotZero) {
                        " -> tensor<1xi64> return %r : tensor<1xi64> }";
     auto runner = compile(code);
     for (auto [rows, columns] : {std::pair{0, 3}, {1, 1}, {3, 31}, {60, 90}}) {
-      HostTensor data = random(element, {rows, columns});
-      for (int64_t i = 0; i < data.getSize(); i += 3)
-        data.copyElement(i, HostTensor(data.getElementType(), {1}), 0);
+      HostTensor data = randomWithZeros(element, {rows, columns});
       expectClose(launch(*runner, data), evaluate(code, data), 0);
     }
     expectAssembles(*runner);
@@ -144,7 +151,7 @@ TEST_F(CountGpu, SumsColumnsInWholeSectors) {
   expectNoWaste(*runner);
 }
 
-class NonzeroGpu : public GpuOpTest {};
+class NonzeroGpu : public CountGpu {};
 
 TEST_F(NonzeroGpu, MatchesReference) {
   for (const char *element : {"f32", "bf16", "i64", "i1"}) {
@@ -153,9 +160,7 @@ TEST_F(NonzeroGpu, MatchesReference) {
                        " -> tensor<2x?xi64> return %r : tensor<2x?xi64> }";
     auto runner = compile(code);
     for (auto [rows, columns] : {std::pair{0, 3}, {1, 1}, {3, 31}, {60, 90}, {130, 100}}) {
-      HostTensor data = random(element, {rows, columns});
-      for (int64_t i = 0; i < data.getSize(); i += 3)
-        data.copyElement(i, HostTensor(data.getElementType(), {1}), 0);
+      HostTensor data = randomWithZeros(element, {rows, columns});
       int64_t count = 0;
       for (int64_t i = 0; i < data.getSize(); ++i)
         count += data.isFloat() ? data.real(i) != 0 : data.integer(i) != 0;
